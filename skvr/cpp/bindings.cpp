@@ -1,0 +1,263 @@
+// The Python module skvr._kernels: one class FiniteSum whose methods are the passes and the epochs, one class per rule.
+// Arguments are checked here for size and row numbers, so that no caller can make a kernel leave its arrays.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/unique_ptr.h>
+
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+
+#include "epochs.hpp"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+using namespace skvr;
+
+namespace {
+
+// nanobind would silently convert another dtype and update the copy: every argument below is .noconvert().
+template <class T>
+using Array = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Vector = Array<double>;
+using ConstVector = Array<const double>;
+using Order = Array<const int64_t>;
+
+void require(bool holds, const char* message) {
+    if (!holds) throw std::invalid_argument(message);
+}
+
+// What Python sees, whatever the rows and the loss.
+struct Kernels {
+    virtual ~Kernels() = default;
+    virtual void raw_predictions(Order, ConstVector theta, Vector z) const = 0;
+    virtual void residuals(Order, ConstVector z, ConstVector shift, Vector r) const = 0;
+    virtual void add_gradients(Order, ConstVector r, Vector out) const = 0;
+    virtual void loss_in_shift(Order, ConstVector z, ConstVector shift, Vector value, Vector gradient,
+                               Vector hessian) const = 0;
+    virtual void sgd_epoch(Order, size_t batch, ConstVector eta, Vector theta) const = 0;
+    virtual void sag_epoch(Order, ConstVector eta, Vector theta, Vector table, Vector mean, size_t n_samples, bool saga,
+                           std::optional<ConstVector> metric, std::optional<Order> group) const = 0;
+    virtual void svrg_epoch(Order, size_t batch, ConstVector eta, Vector theta, ConstVector snapshot_residual,
+                            Vector full_gradient) const = 0;
+    virtual void adaptive_epoch(Order, size_t batch, ConstVector eta, Vector theta, Rule& rule,
+                                size_t state_size) const = 0;
+};
+
+template <class Data>
+struct KernelsOf final : Kernels {
+    Data data;
+    size_t n;
+    std::vector<nb::object> owners;  // the arrays behind the pointers
+
+    KernelsOf(Data data, size_t n, std::vector<nb::object> owners) : data(data), n(n), owners(std::move(owners)) {}
+
+    void check(const Order& order) const {
+        const int64_t* i = order.data();
+        for (size_t s = 0; s < order.size(); ++s)
+            require(i[s] >= 0 && size_t(i[s]) < n, "order holds a row number outside the data");
+    }
+    template <class A>
+    void per_row(const A& a) const {
+        require(a.size() == n * data.n_outputs(), "an array of n_samples x n_outputs has the wrong size");
+    }
+    template <class A>
+    void per_parameter(const A& a) const {
+        require(a.size() == data.size(), "a parameter vector has the wrong size");
+    }
+    void steps(const ConstVector& eta, const Order& order, size_t batch) const {
+        require(batch > 0, "batch must be positive");
+        require(eta.size() == (order.size() + batch - 1) / batch * data.n_outputs(), "eta must be n_steps x n_outputs");
+    }
+
+    void raw_predictions(Order order, ConstVector theta, Vector z) const override {
+        check(order), per_parameter(theta), per_row(z);
+        skvr::raw_predictions(data, order.data(), order.size(), theta.data(), z.data());
+    }
+    void residuals(Order order, ConstVector z, ConstVector shift, Vector r) const override {
+        check(order), per_row(z), per_row(r);
+        require(shift.size() == data.n_outputs(), "shift must have n_outputs entries");
+        skvr::residuals(data, order.data(), order.size(), z.data(), shift.data(), r.data());
+    }
+    void add_gradients(Order order, ConstVector r, Vector out) const override {
+        check(order), per_row(r), per_parameter(out);
+        skvr::add_gradients(data, order.data(), order.size(), r.data(), out.data());
+    }
+    void loss_in_shift(Order order, ConstVector z, ConstVector shift, Vector value, Vector gradient,
+                       Vector hessian) const override {
+        const size_t K = data.n_outputs();
+        check(order), per_row(z);
+        require(shift.size() == K && gradient.size() == K && hessian.size() == K * K &&
+                    value.size() == Data::Loss::n_values(K),
+                "shift, value, gradient and hessian must fit n_outputs");
+        skvr::loss_in_shift(data, order.data(), order.size(), z.data(), shift.data(), value.data(), gradient.data(),
+                            hessian.data());
+    }
+    void sgd_epoch(Order order, size_t batch, ConstVector eta, Vector theta) const override {
+        check(order), steps(eta, order, batch), per_parameter(theta);
+        skvr::sgd_epoch(data, order.data(), order.size(), batch, eta.data(), theta.data());
+    }
+    void sag_epoch(Order order, ConstVector eta, Vector theta, Vector table, Vector mean, size_t n_samples, bool saga,
+                   std::optional<ConstVector> metric, std::optional<Order> group) const override {
+        check(order), steps(eta, order, 1), per_parameter(theta), per_row(table), per_parameter(mean);
+        require(n_samples > 0, "n_samples must be positive");
+        require(metric.has_value() == group.has_value(), "metric and group go together");
+        Metric m;
+        if (metric) {
+            require(group->size() == data.rows.n_features + 1, "group must name one entry per feature and the intercept");
+            for (size_t j = 0; j < group->size(); ++j)
+                require(group->data()[j] >= 0 && size_t(group->data()[j]) < metric->size(), "group is out of range");
+            m = {metric->data(), group->data(), metric->size()};
+        }
+        skvr::sag_epoch(data, order.data(), order.size(), eta.data(), theta.data(), table.data(), mean.data(), n_samples,
+                        saga, m);
+    }
+    void svrg_epoch(Order order, size_t batch, ConstVector eta, Vector theta, ConstVector snapshot_residual,
+                    Vector full_gradient) const override {
+        check(order), steps(eta, order, batch), per_parameter(theta), per_row(snapshot_residual);
+        per_parameter(full_gradient);
+        skvr::svrg_epoch(data, order.data(), order.size(), batch, eta.data(), theta.data(), snapshot_residual.data(),
+                         full_gradient.data());
+    }
+    void adaptive_epoch(Order order, size_t batch, ConstVector eta, Vector theta, Rule& rule,
+                        size_t state_size) const override {
+        check(order), steps(eta, order, batch), per_parameter(theta);
+        require(state_size == data.size(), "the rule's state has the wrong size");
+        skvr::adaptive_epoch(data, rule, order.data(), order.size(), batch, eta.data(), theta.data());
+    }
+};
+
+struct Targets {
+    ConstVector y, weight, alpha;
+    bool fit_intercept;
+};
+
+template <class Loss, class Rows>
+std::unique_ptr<Kernels> make(Rows rows, const Targets& t, std::vector<nb::object> owners) {
+    const size_t n = t.weight.size(), K = Loss::outputs(t.alpha.size());
+    require(t.alpha.size() == K, "alpha must have one entry per output");
+    require(t.y.size() == n * Loss::target_width(K), "y has the wrong size");
+    for (const ConstVector& a : {t.y, t.weight, t.alpha}) owners.push_back(nb::cast(a));
+    using Data = FiniteSum<Rows, Loss>;
+    return std::make_unique<KernelsOf<Data>>(
+        Data{rows, t.y.data(), t.weight.data(), t.alpha.data(), K, t.fit_intercept}, n, std::move(owners));
+}
+
+template <class Rows>
+std::unique_ptr<Kernels> choose_loss(const std::string& loss, Rows rows, const Targets& t, std::vector<nb::object> owners) {
+    if (loss == "logistic") return make<Logistic>(rows, t, std::move(owners));
+    if (loss == "softmax") {
+        const size_t K = t.alpha.size();
+        for (size_t i = 0; i < t.y.size(); ++i)
+            require(t.y.data()[i] >= 0 && t.y.data()[i] < double(K), "y holds a class number outside 0 .. K - 1");
+        return make<Softmax>(rows, t, std::move(owners));
+    }
+    require(loss == "squared", "loss must be 'logistic', 'softmax' or 'squared'");
+    return t.alpha.size() == 1 ? make<Squared<1>>(rows, t, std::move(owners))
+                               : make<Squared<0>>(rows, t, std::move(owners));
+}
+
+template <class T>
+void bind_dense(nb::module_& m) {
+    using Matrix = nb::ndarray<const T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+    m.def("dense",
+          [](Matrix X, const std::string& loss, ConstVector y, ConstVector weight, ConstVector alpha, bool fit_intercept) {
+              require(X.shape(0) == weight.size(), "X and weight disagree about the number of rows");
+              return choose_loss(loss, DenseRows<T>{X.data(), X.shape(1)}, {y, weight, alpha, fit_intercept},
+                                 {nb::cast(X)});
+          },
+          "X"_a.noconvert(), "loss"_a, "y"_a.noconvert(), "weight"_a.noconvert(), "alpha"_a.noconvert(),
+          "fit_intercept"_a);
+}
+
+template <class T, class Index>
+void bind_csr(nb::module_& m) {
+    m.def("csr",
+          [](Array<const T> values, Array<const Index> indices, Array<const Index> indptr, size_t n_features,
+             const std::string& loss, ConstVector y, ConstVector weight, ConstVector alpha, bool fit_intercept) {
+              const size_t n = weight.size();
+              require(indptr.size() == n + 1 && values.size() == indices.size(), "the CSR arrays disagree");
+              const Index* ptr = indptr.data();
+              require(ptr[0] == 0 && size_t(ptr[n]) <= indices.size(), "indptr must run from 0 to the number of entries");
+              for (size_t i = 0; i < n; ++i) require(ptr[i] <= ptr[i + 1], "indptr must not decrease");
+              for (size_t t = 0; t < indices.size(); ++t)
+                  require(indices.data()[t] >= 0 && size_t(indices.data()[t]) < n_features, "a column is out of range");
+              return choose_loss(loss, CsrRows<T, Index>{values.data(), indices.data(), ptr, n_features},
+                                 {y, weight, alpha, fit_intercept}, {nb::cast(values), nb::cast(indices), nb::cast(indptr)});
+          },
+          "data"_a.noconvert(), "indices"_a.noconvert(), "indptr"_a.noconvert(), "n_features"_a, "loss"_a,
+          "y"_a.noconvert(), "weight"_a.noconvert(), "alpha"_a.noconvert(), "fit_intercept"_a);
+}
+
+// A rule bound with the arrays of its state; `size` is checked against the data before an epoch.
+struct PyRule {
+    std::unique_ptr<Rule> rule;
+    size_t size;
+    std::vector<nb::object> owners;
+};
+
+template <class Formula, class... Parameters>
+PyRule make_rule(std::initializer_list<Vector> state, Formula formula) {
+    PyRule rule{std::make_unique<RuleOf<Formula>>(formula), state.begin()->size(), {}};
+    for (const Vector& a : state) {
+        require(a.size() == rule.size, "the arrays of a rule's state must have one size");
+        rule.owners.push_back(nb::cast(a));
+    }
+    return rule;
+}
+
+}  // namespace
+
+NB_MODULE(_kernels, m) {
+    m.doc() = "Compiled passes and epochs over the rows of a finite sum; see skvr/cpp.";
+
+    nb::class_<PyRule>(m, "Rule");
+    m.def("adagrad", [](Vector v, double epsilon) { return make_rule({v}, Adagrad{v.data(), epsilon}); },
+          "v"_a.noconvert(), "epsilon"_a);
+    m.def("rmsprop",
+          [](Vector v, double gamma, double epsilon) { return make_rule({v}, RMSprop{v.data(), gamma, epsilon}); },
+          "v"_a.noconvert(), "gamma"_a, "epsilon"_a);
+    m.def("adadelta",
+          [](Vector v, Vector delta, double gamma, double rho, double epsilon) {
+              return make_rule({v, delta}, Adadelta{v.data(), delta.data(), gamma, rho, epsilon});
+          },
+          "v"_a.noconvert(), "delta"_a.noconvert(), "gamma"_a, "rho"_a, "epsilon"_a);
+    m.def("adam",
+          [](Vector m, Vector v, double beta_1, double beta_2, double epsilon) {
+              return make_rule({m, v}, Adam{m.data(), v.data(), beta_1, beta_2, epsilon});
+          },
+          "m"_a.noconvert(), "v"_a.noconvert(), "beta_1"_a, "beta_2"_a, "epsilon"_a);
+
+    using release = nb::call_guard<nb::gil_scoped_release>;
+    nb::class_<Kernels>(m, "FiniteSum")
+        .def("raw_predictions", &Kernels::raw_predictions, "order"_a.noconvert(), "theta"_a.noconvert(),
+             "z"_a.noconvert(), release())
+        .def("residuals", &Kernels::residuals, "order"_a.noconvert(), "z"_a.noconvert(), "shift"_a.noconvert(),
+             "r"_a.noconvert(), release())
+        .def("add_gradients", &Kernels::add_gradients, "order"_a.noconvert(), "r"_a.noconvert(), "out"_a.noconvert(),
+             release())
+        .def("loss_in_shift", &Kernels::loss_in_shift, "order"_a.noconvert(), "z"_a.noconvert(), "shift"_a.noconvert(),
+             "value"_a.noconvert(), "gradient"_a.noconvert(), "hessian"_a.noconvert(), release())
+        .def("sgd_epoch", &Kernels::sgd_epoch, "order"_a.noconvert(), "batch"_a, "eta"_a.noconvert(),
+             "theta"_a.noconvert(), release())
+        .def("sag_epoch", &Kernels::sag_epoch, "order"_a.noconvert(), "eta"_a.noconvert(), "theta"_a.noconvert(),
+             "table"_a.noconvert(), "mean"_a.noconvert(), "n_samples"_a, "saga"_a, "metric"_a.noconvert() = nb::none(),
+             "group"_a.noconvert() = nb::none(), release())
+        .def("svrg_epoch", &Kernels::svrg_epoch, "order"_a.noconvert(), "batch"_a, "eta"_a.noconvert(),
+             "theta"_a.noconvert(), "snapshot_residual"_a.noconvert(), "full_gradient"_a.noconvert(), release())
+        .def("adaptive_epoch",
+             [](const Kernels& self, Order order, size_t batch, ConstVector eta, Vector theta, PyRule& rule) {
+                 self.adaptive_epoch(order, batch, eta, theta, *rule.rule, rule.size);
+             },
+             "order"_a.noconvert(), "batch"_a, "eta"_a.noconvert(), "theta"_a.noconvert(), "rule"_a, release());
+
+    bind_dense<float>(m);
+    bind_dense<double>(m);
+    bind_csr<float, int32_t>(m);
+    bind_csr<float, int64_t>(m);
+    bind_csr<double, int32_t>(m);
+    bind_csr<double, int64_t>(m);
+}

@@ -1,0 +1,110 @@
+// The loops over drawn rows, one a family. Each is a pure function of the data, the drawn `order`, the step sizes of its
+// steps (n_steps x K) and the state it is given: nothing random, no stopping rule.
+#pragma once
+
+#include <vector>
+
+#include "iterate.hpp"
+#include "rules.hpp"
+
+namespace skvr {
+
+// sgd (batch = 1) and minibatch: w -= eta (1/|B| sum_{i in B} grad f_i(w)), grad f_i(w) = r_i x_i + alpha w.
+template <class Data>
+SKVR_CLONES void sgd_epoch(const Data& data, const int64_t* order, size_t n, size_t batch, const double* eta,
+                           double* theta) {
+    const size_t K = data.n_outputs();
+    std::vector<double> z(K), a(batch * K);
+    Iterate<Data> w(data, theta, nullptr, Metric{});
+    for (size_t first = 0; first < n; first += batch, eta += K) {
+        const size_t m = std::min(batch, n - first);
+        for (size_t t = 0; t < m; ++t) {
+            w.predict(size_t(order[first + t]), z.data());
+            data.residual(size_t(order[first + t]), z.data(), &a[t * K]);
+        }
+        for (size_t t = 0; t < m * K; ++t) a[t] /= double(m);
+        w.step(order + first, m, eta, a.data(), nullptr);
+    }
+    w.finish();
+}
+
+// sag: g_i <- grad loss_i(w), w -= eta (mean of the table + alpha w). Schmidt, Le Roux and Bach (2017), algorithm 1.
+// saga: w -= eta (g_i new - g_i old + old mean of the table + alpha w). Defazio, Bach and Lacoste-Julien (2014), eq. 7.
+// A row's gradient is a multiple of x_i, so the table holds K scalars a row; `mean` is the table's mean gradient over
+// the n_samples rows in use. In saga, old mean + (new - old) = new mean + (n - 1) / n (new - old).
+template <class Data>
+SKVR_CLONES void sag_epoch(const Data& data, const int64_t* order, size_t n, const double* eta, double* theta,
+                           double* table, double* mean, size_t n_samples, bool saga, Metric metric) {
+    const size_t K = data.n_outputs();
+    std::vector<double> z(K), r(K), change(K), a(K);
+    Iterate<Data> w(data, theta, mean, metric);
+    for (size_t s = 0; s < n; ++s, eta += K) {
+        const size_t i = size_t(order[s]);
+        w.predict(i, z.data());
+        data.residual(i, z.data(), r.data());
+        for (size_t k = 0; k < K; ++k) {
+            change[k] = (r[k] - table[i * K + k]) / double(n_samples);
+            a[k] = saga ? double(n_samples - 1) * change[k] : 0.0;
+            table[i * K + k] = r[k];
+        }
+        w.step(order + s, 1, eta, a.data(), change.data());
+    }
+    w.finish();
+}
+
+// svrg: w -= eta (grad loss_B(w) - grad loss_B(snapshot) + full loss gradient at the snapshot + alpha w). Johnson and
+// Zhang (2013), figure 1. The snapshot's residuals are stored, so its gradients cost nothing; and alpha w stands for
+// alpha (w - snapshot) + alpha snapshot.
+template <class Data>
+SKVR_CLONES void svrg_epoch(const Data& data, const int64_t* order, size_t n, size_t batch, const double* eta,
+                            double* theta, const double* snapshot_residual, double* full_gradient) {
+    const size_t K = data.n_outputs();
+    std::vector<double> z(K), a(batch * K);
+    Iterate<Data> w(data, theta, full_gradient, Metric{});
+    for (size_t first = 0; first < n; first += batch, eta += K) {
+        const size_t m = std::min(batch, n - first);
+        for (size_t t = 0; t < m; ++t) {
+            const size_t i = size_t(order[first + t]);
+            w.predict(i, z.data());
+            data.residual(i, z.data(), &a[t * K]);
+            for (size_t k = 0; k < K; ++k) a[t * K + k] = (a[t * K + k] - snapshot_residual[i * K + k]) / double(m);
+        }
+        w.step(order + first, m, eta, a.data(), nullptr);
+    }
+    w.finish();
+}
+
+// adagrad, rmsprop, adadelta, adam: the gradient of a mini-batch, whole, handed to the rule. The rules divide coordinate
+// by coordinate, so with alpha > 0 a CSR row has no closed form to wait for: O(p K) per step, whatever the layout.
+template <class Data>
+SKVR_CLONES void adaptive_epoch(const Data& data, Rule& rule, const int64_t* order, size_t n, size_t batch,
+                                const double* eta, double* theta) {
+    const size_t K = data.n_outputs();
+    std::vector<double> z(K), r(K), g(data.size());
+    for (size_t first = 0; first < n; first += batch, eta += K) {
+        const size_t m = std::min(batch, n - first);
+        std::fill(g.begin(), g.end(), 0.0);
+        for (size_t t = 0; t < m; ++t) {
+            const size_t i = size_t(order[first + t]);
+            data.predict(i, theta, z.data());
+            data.residual(i, z.data(), r.data());
+            for (size_t k = 0; k < K; ++k) r[k] /= double(m);
+            data.add_gradient(i, r.data(), g.data());
+        }
+        data.for_each_coefficient([&](size_t begin, size_t end, size_t k) {
+            for (size_t q = begin; q < end; ++q) g[q] += data.alpha[k] * theta[q];
+        });
+        rule.begin_step();
+        if (std::all_of(eta, eta + K, [&](double e) { return e == eta[0]; })) {
+            rule.update(theta, g.data(), 0, data.n_parameters(), eta[0]);
+        } else {  // targets with step sizes of their own
+            data.for_each_coefficient([&](size_t begin, size_t end, size_t k) {
+                rule.update(theta, g.data(), begin, end, eta[k]);
+            });
+            for (size_t q = data.n_coefficients(); q < data.n_parameters(); ++q)
+                rule.update(theta, g.data(), q, q + 1, eta[q - data.n_coefficients()]);
+        }
+    }
+}
+
+}  // namespace skvr

@@ -1,0 +1,184 @@
+// The iterate w of the linear methods (sgd, minibatch, sag, saga, svrg), all of which step as
+//
+//     d += sum_i change_i x_i',    w -= eta M (alpha w + d + sum_i a_i x_i'),
+//
+// with d a dense direction (the mean of SAG's table, SVRG's full gradient; absent in SGD), a few rows i, and M a diagonal
+// metric (the identity except in `auto`). Intercepts step alike with x = 1 and alpha = 0.
+#pragma once
+
+#include <vector>
+
+#include "finite_sum.hpp"
+
+namespace skvr {
+
+// M as Python gives it: `values` holds the few distinct entries, `group` names the entry of each feature and, last, of
+// the intercept. No groups: the identity.
+struct Metric {
+    const double* values = nullptr;
+    const int64_t* group = nullptr;
+    size_t n_groups = 1;
+
+    double of_group(size_t g) const { return values ? values[g] : 1.0; }
+    size_t group_of(size_t j) const { return group ? size_t(group[j]) : 0; }
+    double operator()(size_t j) const { return of_group(group_of(j)); }
+};
+
+template <class Data, class Rows = typename Data::Rows>
+class Iterate;
+
+// What both layouts do with the K intercepts.
+template <class Data>
+inline void step_intercept(const Data& data, const Metric& metric, size_t m, const double* eta, const double* a,
+                           const double* change, double* theta, double* direction) {
+    if (!data.fit_intercept) return;
+    const size_t K = data.n_outputs();
+    const double scale = metric(data.rows.n_features);
+    double* b = theta + data.n_coefficients();
+    for (size_t k = 0; k < K; ++k) {
+        double sum = 0;
+        for (size_t t = 0; t < m; ++t) sum += a[t * K + k];
+        if (direction) {
+            double& d = direction[data.n_coefficients() + k];
+            if (change) d += change[k];
+            sum += d;
+        }
+        b[k] -= eta[k] * scale * sum;
+    }
+}
+
+// Dense rows: the formula as it stands.
+template <class Data, class T>
+class Iterate<Data, DenseRows<T>> {
+public:
+    Iterate(const Data& data, double* theta, double* direction, Metric metric)
+        : data(data), theta(theta), direction(direction), metric(metric), scale(data.rows.n_features) {
+        for (size_t j = 0; j < scale.size(); ++j) scale[j] = metric(j);
+    }
+
+    void predict(size_t i, double* z) const { data.predict(i, theta, z); }
+
+    // `change` (one row only) and `direction` may be null.
+    void step(const int64_t* rows, size_t m, const double* eta, const double* a, const double* change) {
+        const size_t K = data.n_outputs(), p = data.rows.n_features;
+        for (size_t k = 0; k < K; ++k) {
+            double* w = theta + k * p;
+            double* d = direction ? direction + k * p : nullptr;
+            const T* x = data.rows.row(size_t(rows[0]));
+            const double alpha = data.alpha[k], e = eta[k], first = a[k], c = change ? change[k] : 0.0;
+            if (!d)
+                for (size_t j = 0; j < p; ++j) w[j] -= e * (alpha * w[j] + first * double(x[j]));
+            else
+                for (size_t j = 0; j < p; ++j) {
+                    d[j] += c * double(x[j]);
+                    w[j] -= e * scale[j] * (alpha * w[j] + d[j] + first * double(x[j]));
+                }
+            for (size_t t = 1; t < m; ++t) {
+                const T* other = data.rows.row(size_t(rows[t]));
+                const double next = a[t * K + k];
+                for (size_t j = 0; j < p; ++j) w[j] -= e * scale[j] * next * double(other[j]);
+            }
+        }
+        step_intercept(data, metric, m, eta, a, change, theta, direction);
+    }
+
+    void finish() {}
+
+private:
+    const Data& data;
+    double* theta;
+    double* direction;
+    Metric metric;
+    std::vector<double> scale;
+};
+
+// CSR rows: only the row's non-zeros are touched, and the result is exactly the dense one. A coordinate that the row
+// does not touch moves by w -> rho w - eta M d with rho = 1 - eta M alpha and d constant; so it is stored as u, with
+//
+//     w = P (u - Q d),    P = product of the rho since the last flush,    Q = sum of eta M / P,
+//
+// and a step changes P and Q only (one pair per output and distinct entry of M). Rounding errors stay at the level of
+// the dense formula's: P |u| <= |w| + |d| (1 - P) / alpha. This is the just-in-time update of Schmidt, Le Roux and
+// Bach (2017), section 4.1, with the geometric sums carried along instead of recomputed.
+template <class Data, class T, class Index>
+class Iterate<Data, CsrRows<T, Index>> {
+public:
+    Iterate(const Data& data, double* theta, double* direction, Metric metric)
+        : data(data), theta(theta), direction(direction), metric(metric), P(metric.n_groups * data.n_outputs(), 1.0),
+          Q(P.size(), 0.0), rho(P.size()) {}
+
+    void predict(size_t i, double* z) const {
+        const size_t K = data.n_outputs();
+        for (size_t k = 0; k < K; ++k) z[k] = theta[data.n_coefficients() + k];
+        data.rows.for_each_nonzero(i, [&](size_t j, double x) {
+            for (size_t k = 0; k < K; ++k) z[k] += x * value(j, k);
+        });
+    }
+
+    void step(const int64_t* rows, size_t m, const double* eta, const double* a, const double* change) {
+        const size_t K = data.n_outputs();
+        bool underflow = false, dense = false;
+        for (size_t g = 0; g < metric.n_groups; ++g)
+            for (size_t k = 0; k < K; ++k) {
+                const double factor = rho[g * K + k] = 1 - eta[k] * metric.of_group(g) * data.alpha[k];
+                dense |= factor < tiny;
+                underflow |= P[g * K + k] * factor < tiny;
+            }
+        if (underflow) flush();
+        if (change)
+            data.rows.for_each_nonzero(size_t(rows[0]), [&](size_t j, double x) {
+                const size_t g = metric.group_of(j) * K;
+                for (size_t k = 0; k < K; ++k) {
+                    direction[j * K + k] += change[k] * x;
+                    theta[j * K + k] += change[k] * x * Q[g + k];
+                }
+            });
+        if (dense) {  // rho <= 0: a step beyond 1 / alpha, which no product can carry
+            for (size_t j = 0; j < data.rows.n_features; ++j)
+                for (size_t k = 0; k < K; ++k) {
+                    double& w = theta[j * K + k];
+                    const double d = direction ? direction[j * K + k] : 0.0;
+                    w -= eta[k] * metric(j) * (data.alpha[k] * w + d);
+                }
+        } else {
+            for (size_t g = 0; g < metric.n_groups; ++g)
+                for (size_t k = 0; k < K; ++k) {
+                    P[g * K + k] *= rho[g * K + k];
+                    Q[g * K + k] += eta[k] * metric.of_group(g) / P[g * K + k];
+                }
+        }
+        for (size_t t = 0; t < m; ++t)
+            data.rows.for_each_nonzero(size_t(rows[t]), [&](size_t j, double x) {
+                const size_t g = metric.group_of(j);
+                for (size_t k = 0; k < K; ++k)
+                    theta[j * K + k] -= eta[k] * metric.of_group(g) * a[t * K + k] * x / P[g * K + k];
+            });
+        step_intercept(data, metric, m, eta, a, change, theta, direction);
+    }
+
+    void finish() { flush(); }
+
+private:
+    static constexpr double tiny = 1e-50;
+
+    double value(size_t j, size_t k) const {
+        const size_t K = data.n_outputs(), at = metric.group_of(j) * K + k;
+        return direction ? P[at] * (theta[j * K + k] - Q[at] * direction[j * K + k]) : P[at] * theta[j * K + k];
+    }
+
+    void flush() {
+        const size_t K = data.n_outputs();
+        for (size_t j = 0; j < data.rows.n_features; ++j)
+            for (size_t k = 0; k < K; ++k) theta[j * K + k] = value(j, k);
+        std::fill(P.begin(), P.end(), 1.0);
+        std::fill(Q.begin(), Q.end(), 0.0);
+    }
+
+    const Data& data;
+    double* theta;
+    double* direction;
+    Metric metric;
+    std::vector<double> P, Q, rho;
+};
+
+}  // namespace skvr

@@ -1,0 +1,90 @@
+// The losses of one row as functions of its K raw predictions z: value, gradient and curvature in z.
+//
+// Every formula holds for raw predictions of any size: no exp of a positive number, no log of a difference.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+
+#include "vector.hpp"
+
+namespace skvr {
+
+// log(1 + exp(-y z)), y = -1 or 1. One output.
+struct Logistic {
+    static constexpr size_t outputs(size_t) { return 1; }
+    static constexpr size_t target_width(size_t) { return 1; }
+    static constexpr size_t n_values(size_t) { return 1; }
+
+    static void value(const double* z, const double* y, size_t, double* value) {
+        const double margin = y[0] * z[0];
+        value[0] = std::log1p(std::exp(-std::fabs(margin))) - std::min(margin, 0.0);
+    }
+    static void gradient(const double* z, const double* y, size_t, double* r) {
+        const double margin = y[0] * z[0], e = std::exp(-std::fabs(margin));
+        r[0] = -y[0] * (margin > 0 ? e : 1.0) / (1 + e);
+    }
+    static void curvature(const double* z, size_t, double* h) {
+        const double e = std::exp(-std::fabs(z[0]));
+        h[0] = e / ((1 + e) * (1 + e));
+    }
+};
+
+// Softmax cross-entropy log(sum_k exp z_k) - z_y, y the number of the class. K outputs.
+struct Softmax {
+    static constexpr size_t outputs(size_t K) { return K; }
+    static constexpr size_t target_width(size_t) { return 1; }
+    static constexpr size_t n_values(size_t) { return 1; }
+
+    // p_k = exp(z_k - max z) / sum; returns log(sum) + max z
+    static double probabilities(const double* z, size_t K, double* p) {
+        const double top = *std::max_element(z, z + K);
+        double sum = 0;
+        for (size_t k = 0; k < K; ++k) sum += p[k] = std::exp(z[k] - top);
+        for (size_t k = 0; k < K; ++k) p[k] /= sum;
+        return std::log(sum) + top;
+    }
+    static void value(const double* z, const double* y, size_t K, double* value) {
+        const double top = *std::max_element(z, z + K);
+        double sum = 0;
+        for (size_t k = 0; k < K; ++k) sum += std::exp(z[k] - top);
+        value[0] = std::log(sum) + (top - z[size_t(y[0])]);
+    }
+    // Summed from the other classes where the row's own probability is near one: 1 - p would lose every digit.
+    static void gradient(const double* z, const double* y, size_t K, double* r) {
+        const size_t own = size_t(y[0]);
+        probabilities(z, K, r);
+        double others = 0;
+        for (size_t k = 0; k < K; ++k) others += k == own ? 0 : r[k];
+        r[own] = -others;
+    }
+    static void curvature(const double* z, size_t K, double* h) {
+        double* const p = h + (K - 1) * K;  // the last row of h holds p until it is its turn
+        probabilities(z, K, p);
+        for (size_t k = 0; k < K; ++k) {
+            const double p_k = p[k];
+            for (size_t l = 0; l < K; ++l) h[k * K + l] = (k == l ? p_k : 0.0) - p_k * p[l];
+        }
+    }
+};
+
+// 1/2 (y - z)^2 for each of K targets. N: the number of targets where the compiler may know it, or 0.
+template <size_t N>
+struct Squared {
+    static constexpr size_t outputs(size_t K) { return N ? N : K; }
+    static constexpr size_t target_width(size_t K) { return outputs(K); }
+    static constexpr size_t n_values(size_t K) { return outputs(K); }
+
+    static void value(const double* z, const double* y, size_t K, double* value) {
+        for (size_t k = 0; k < K; ++k) value[k] = 0.5 * (z[k] - y[k]) * (z[k] - y[k]);
+    }
+    static void gradient(const double* z, const double* y, size_t K, double* r) {
+        for (size_t k = 0; k < K; ++k) r[k] = z[k] - y[k];
+    }
+    static void curvature(const double*, size_t K, double* h) {
+        for (size_t k = 0; k < K; ++k)
+            for (size_t l = 0; l < K; ++l) h[k * K + l] = k == l ? 1.0 : 0.0;
+    }
+};
+
+}  // namespace skvr

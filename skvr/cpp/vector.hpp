@@ -1,0 +1,41 @@
+// Sums and updates of contiguous vectors, written so that every instruction set gives the same bits.
+#pragma once
+
+#include <cstddef>
+
+// One portable build that runs at the speed of the machine: the compiler clones the function for wider
+// vector units and the loader picks. `flatten` pulls the callees into each clone. Only x86-64 with glibc
+// has the loader's part; elsewhere the macro is empty.
+#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__) && !defined(SKVR_NO_CLONES)
+#define SKVR_CLONES __attribute__((flatten, target_clones("avx512f", "avx2", "default")))
+#else
+#define SKVR_CLONES
+#endif
+
+namespace skvr {
+
+using std::size_t;
+
+// Sixteen partial sums whatever the vector width, added in a fixed order: SSE2, AVX2 and AVX-512 agree bit for bit
+// (the build forbids contraction to fused multiply-add).
+constexpr size_t lanes = 16;
+
+template <class T>
+inline double dot(const T* x, const double* w, size_t n) {
+    double sum[lanes] = {};
+    size_t j = 0;
+    for (; j + lanes <= n; j += lanes)
+        for (size_t l = 0; l < lanes; ++l) sum[l] += double(x[j + l]) * w[j + l];
+    for (size_t half = lanes / 2; half > 0; half /= 2)
+        for (size_t l = 0; l < half; ++l) sum[l] += sum[l + half];
+    double rest = 0;
+    for (; j < n; ++j) rest += double(x[j]) * w[j];
+    return sum[0] + rest;
+}
+
+template <class T>
+inline void add_multiple(double a, const T* x, double* out, size_t n) {
+    for (size_t j = 0; j < n; ++j) out[j] += a * double(x[j]);
+}
+
+}  // namespace skvr

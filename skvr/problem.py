@@ -1,0 +1,206 @@
+"""The finite sum F(w, b) that every solver minimises: data, objective, gradient.
+
+    F(w, b) = 1/S sum_i s_i loss(y_i, x_i . w + b) + alpha/2 ||w||^2,    S = sum_i s_i
+
+The intercept b is not penalised. Internally the weights are w_i = s_i n / S, with mean 1, so that
+f_i = w_i loss_i + alpha/2 ||w||^2 and F is the plain mean of the f_i.
+"""
+
+import numpy as np
+import scipy.sparse as sp
+from joblib import Parallel, delayed, effective_n_jobs
+
+from skvr import _kernels
+
+# Work of one kernel call, in multiply-adds: some 5 to 25 ms. Between calls Python sees Ctrl-C; and since the slices
+# depend on the data alone, sums over slices have the same bits for any number of threads.
+SLICE_WORK = 2**22
+ROW_WORK = 16  # what a row costs beside its non-zeros, in multiply-adds per output
+BLOCK_VALUES = 2**18  # values of X that `blocks` holds as float64 at a time: 2 MB
+
+
+class FiniteSum:
+    """The objective F over the rows with positive weight.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features), C-ordered, or CSR matrix in canonical format
+        The rows, float32 or float64. Never copied.
+    y : ndarray of float64
+        Labels -1 and 1 ("logistic"), class numbers ("softmax"), or targets of shape (n_samples, n_targets)
+        ("squared").
+    sample_weight : ndarray of shape (n_samples,), float64
+        The s_i, at least one positive. Rows of weight zero are left out.
+    alpha : ndarray of shape (n_outputs,), float64
+        The alpha of F; targets of "squared" may differ in it.
+    loss : {"logistic", "softmax", "squared"}
+        The loss; see `skvr/cpp/losses.hpp`.
+    fit_intercept : bool
+        Whether b is fitted; else it stays 0.
+    n_jobs : int or None
+        Threads for the passes over all rows.
+    """
+
+    def __init__(self, X, y, sample_weight, alpha, loss, fit_intercept, n_jobs=None):
+        self.X, self.loss, self.fit_intercept, self.n_jobs = X, loss, fit_intercept, n_jobs
+        self.n_features = X.shape[1]
+        self.n_outputs = len(alpha)
+        self.alpha = np.ascontiguousarray(alpha, dtype=np.float64)
+        self.y = np.ascontiguousarray(y, dtype=np.float64)
+        positive = sample_weight > 0
+        self.rows = None if positive.all() else np.flatnonzero(positive).astype(np.int64)
+        self.n_samples = int(np.count_nonzero(positive))
+        # Divided by the largest first: a sum of weights may be subnormal or overflow where the weights do not.
+        relative = sample_weight / sample_weight.max()
+        self.weight = relative * (self.n_samples / relative.sum())
+        self.kernels = self._bind(self.loss, self.y, self.alpha, fit_intercept)
+        values_per_row = X.nnz / max(1, X.shape[0]) if sp.issparse(X) else self.n_features
+        self._rows_per_slice = max(1, int(SLICE_WORK / (self.n_outputs * (values_per_row + ROW_WORK))))
+
+    def _bind(self, loss, y, alpha, fit_intercept):
+        arguments = (loss, y.ravel(), self.weight, alpha, fit_intercept)
+        if sp.issparse(self.X):
+            return _kernels.csr(self.X.data, self.X.indices, self.X.indptr, self.n_features, *arguments)
+        return _kernels.dense(self.X, *arguments)
+
+    # Parameters: one flat vector theta. A CSR row keeps the K coefficients of a feature together, a dense row the p
+    # coefficients of an output (see rows.hpp).
+
+    def zeros(self):
+        """Return parameters of zero."""
+        return np.zeros((self.n_features + 1) * self.n_outputs)
+
+    def coef(self, theta):
+        """Return the view of `theta` that holds the coefficients, of shape (n_outputs, n_features)."""
+        flat = theta[: self.n_features * self.n_outputs]
+        if sp.issparse(self.X):
+            return flat.reshape(self.n_features, self.n_outputs).T
+        return flat.reshape(self.n_outputs, self.n_features)
+
+    def intercept(self, theta):
+        """Return the view of `theta` that holds the intercepts, of shape (n_outputs,)."""
+        return theta[self.n_features * self.n_outputs :]
+
+    # The rows, whole or in slices
+
+    def slices(self, order, batch=1):
+        """Cut `order` in slices of about `SLICE_WORK`, whole batches each."""
+        size = max(1, self._rows_per_slice // batch) * batch
+        return [order[first : first + size] for first in range(0, len(order), size)]
+
+    def _map_slices(self, function):
+        """Return the results of `function` on the slices of all rows, in order, computed on `n_jobs` threads."""
+        size = self._rows_per_slice
+        if self.rows is None:
+            slices = (
+                np.arange(first, min(self.n_samples, first + size), dtype=np.int64)
+                for first in range(0, self.n_samples, size)
+            )
+        else:
+            slices = (self.rows[first : first + size] for first in range(0, self.n_samples, size))
+        if self.n_samples <= size or effective_n_jobs(self.n_jobs) == 1:
+            return map(function, slices)
+        parallel = Parallel(n_jobs=self.n_jobs, require="sharedmem", return_as="generator")
+        return parallel(delayed(function)(rows) for rows in slices)
+
+    def draw_from(self, positions):
+        """Return the row numbers at `positions` among the rows of positive weight."""
+        return positions if self.rows is None else self.rows[positions]
+
+    def blocks(self):
+        """Yield (row numbers, those rows of X as float64) for blocks of `BLOCK_VALUES` values."""
+        size = max(1, BLOCK_VALUES // max(1, self.n_features))
+        for first in range(0, self.n_samples, size):
+            if self.rows is None:
+                rows = slice(first, min(self.n_samples, first + size))
+            else:
+                rows = self.rows[first : first + size]
+            yield rows, self.X[rows].astype(np.float64, copy=False)
+
+    # Passes over all rows
+
+    def raw_prediction(self, theta, out=None):
+        """Return x_i . w + b for every row: shape (n_samples in X, n_outputs), flat. Half an effective pass."""
+        z = np.zeros(self.X.shape[0] * self.n_outputs) if out is None else out
+        for _ in self._map_slices(lambda rows: self.kernels.raw_predictions(rows, theta, z)):
+            pass
+        return z
+
+    def residual(self, z, shift=None, out=None):
+        """Return the derivatives of the weighted losses in the raw predictions z + shift, flat as `z`."""
+        shift = np.zeros(self.n_outputs) if shift is None else shift
+        out = np.zeros_like(z) if out is None else out
+        for _ in self._map_slices(lambda rows: self.kernels.residuals(rows, z, shift, out)):
+            pass
+        return out
+
+    def loss_gradient(self, residual):
+        """Return the gradient of the mean weighted loss, 1/n sum_i r_i x_i, flat as theta. Half an effective pass."""
+
+        def gradient(rows):
+            out = self.zeros()
+            self.kernels.add_gradients(rows, residual, out)
+            return out
+
+        return sum(self._map_slices(gradient)) / self.n_samples
+
+    def penalty_gradient(self, theta):
+        """Return alpha w, flat as theta, with zeros for the intercepts."""
+        out = self.zeros()
+        self.coef(out)[:] = self.alpha[:, None] * self.coef(theta)
+        return out
+
+    def penalty(self, theta):
+        """Return alpha/2 ||w||^2 of each output, shape (n_outputs,)."""
+        coef = self.coef(theta)
+        return 0.5 * self.alpha * np.einsum("kj,kj->k", coef, coef)
+
+    def loss_in_shift(self, z, shift):
+        """Return the mean weighted loss at z + shift with its gradient and Hessian in `shift`.
+
+        Returns
+        -------
+        value : ndarray of shape (n_tasks,)
+            One value for a classifier, one a target for "squared".
+        gradient : ndarray of shape (n_outputs,)
+        hessian : ndarray of shape (n_outputs, n_outputs)
+        """
+        K, V = self.n_outputs, self.n_tasks
+
+        def sums(rows):
+            out = np.zeros(V), np.zeros(K), np.zeros(K * K)
+            self.kernels.loss_in_shift(rows, z, shift, *out)
+            return np.concatenate(out)
+
+        total = sum(self._map_slices(sums)) / self.n_samples
+        return total[:V], total[V : V + K], total[V + K :].reshape(K, K)
+
+    # Tasks: the problems that can be solved apart. The targets of "squared" are one each, the classes of "softmax"
+    # one together.
+
+    @property
+    def n_tasks(self):
+        """Number of problems that share no parameter: n_targets for "squared", else 1."""
+        return self.n_outputs if self.loss == "squared" else 1
+
+    def by_task(self, per_output):
+        """Add up `per_output` of shape (n_outputs,) within each task."""
+        return per_output if self.loss == "squared" else np.sum(per_output, keepdims=True)
+
+    def objective(self, theta):
+        """Return F of each task, shape (n_tasks,)."""
+        value, _, _ = self.loss_in_shift(self.raw_prediction(theta), np.zeros(self.n_outputs))
+        return value + self.by_task(self.penalty(theta))
+
+    def gradient(self, theta):
+        """Return the gradient of F, flat as theta. One effective pass."""
+        z = self.raw_prediction(theta)
+        return self.loss_gradient(self.residual(z, out=z)) + self.penalty_gradient(theta)
+
+    def second_moment(self):
+        """Return the weighted mean of x_ij^2 of each column, shape (n_features,)."""
+        total = np.zeros(self.n_features)
+        for rows, block in self.blocks():
+            squares = block.multiply(block) if sp.issparse(block) else block * block
+            total += squares.T @ self.weight[rows]
+        return total / self.n_samples

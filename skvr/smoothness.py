@@ -1,0 +1,123 @@
+"""The smoothness constants L from which automatic step sizes are made.
+
+With c the largest curvature of the loss and f_i = w_i loss_i + alpha/2 ||w||^2, w_i = s_i n / S,
+
+    L_i = c w_i (||x_i||^2 + 1 if there is an intercept) + alpha,    L = max_i L_i,
+
+and L of F itself is c times the largest eigenvalue of 1/n sum_i w_i x_i x_i', plus alpha. The sample weights stand
+inside L_i. Targets of Ridge with their own alpha have their own L: shapes are (n_outputs,).
+"""
+
+import numpy as np
+import scipy.sparse as sp
+
+CURVATURE = {"logistic": 0.25, "softmax": 0.5, "squared": 1.0}
+POWER_ITERATIONS = 20
+# A power iteration approaches the eigenvalue from below, by a factor of about 1 - log(p) / (2 * iterations).
+POWER_MARGIN = 1.1
+
+
+def row_curvature(problem, metric=None):
+    """Return L_i - alpha of every row, c w_i (||x_i||^2 + 1), shape (n_samples in X,).
+
+    Parameters
+    ----------
+    problem : FiniteSum
+        The data.
+    metric : ndarray of shape (n_features + 1,), default=None
+        Diagonal metric in which the norm is taken, the intercept's entry last.
+    """
+    norms = np.zeros(problem.X.shape[0])
+    scale = np.ones(problem.n_features + 1) if metric is None else metric
+    with np.errstate(over="ignore"):
+        for rows, block in problem.blocks():
+            squares = block.multiply(block) if sp.issparse(block) else block * block
+            norms[rows] = squares @ scale[:-1]
+        if problem.fit_intercept:
+            norms += scale[-1]
+        curvature = CURVATURE[problem.loss] * problem.weight * norms
+    if not np.all(np.isfinite(curvature)):
+        row = int(np.flatnonzero(~np.isfinite(curvature))[0])
+        raise ValueError(
+            f"The squared norm of row {row} of X is too large for float64, and with it the smoothness constant L. "
+            "Scale the columns first, for example with sklearn.preprocessing.StandardScaler or MaxAbsScaler."
+        )
+    return curvature
+
+
+def max_smoothness(problem):
+    """Return L = max_i L_i, shape (n_outputs,)."""
+    return row_curvature(problem).max() + problem.alpha
+
+
+def full_smoothness(problem, rng):
+    """Return L of F by power iteration on the data, shape (n_outputs,), an estimate with a margin of 10 %.
+
+    Never above the mean of the L_i, which bounds it. About 20 effective passes at the most.
+    """
+    curvature = row_curvature(problem)
+    bound = curvature.sum() / problem.n_samples
+    c = CURVATURE[problem.loss]
+    one_output = problem.single_output()
+    v = rng.standard_normal(problem.n_features + 1)
+    eigenvalue = 0.0
+    for _ in range(POWER_ITERATIONS):
+        if not problem.fit_intercept:
+            v[-1] = 0.0
+        norm = np.linalg.norm(v)
+        if norm == 0.0:  # X is zero
+            break
+        v = one_output.loss_gradient(problem.weight * one_output.raw_prediction(v / norm))
+        last, eigenvalue = eigenvalue, np.linalg.norm(v)
+        if eigenvalue - last <= 1e-3 * eigenvalue:
+            break
+    return np.minimum(POWER_MARGIN * c * eigenvalue, bound) + problem.alpha
+
+
+def batch_smoothness(problem, batch_size, rng):
+    """Return the two terms of the expected smoothness of a mini-batch drawn without replacement.
+
+        L_B = n (b - 1) / (b (n - 1)) L_F + (n - b) / (b (n - 1)) max_i L_i
+
+    (Sebbouh, Gazagnadou, Jelassi, Bach and Gower 2019, proposition 3.8). The first is what the batch shares with F,
+    the second what the variance of the draw adds. An expected, not a per-batch, bound.
+
+    Returns
+    -------
+    shared, variance : ndarray of shape (n_outputs,)
+        Their sum is L_B.
+    """
+    n, b = problem.n_samples, min(batch_size, problem.n_samples)
+    if b == 1:
+        return np.zeros(problem.n_outputs), max_smoothness(problem)
+    L_F = full_smoothness(problem, rng)
+    if b == n:
+        return L_F, np.zeros(problem.n_outputs)
+    shared = n * (b - 1) / (b * (n - 1))
+    variance = (n - b) / (b * (n - 1))
+    return shared * L_F, variance * max_smoothness(problem)
+
+
+def intercept_curvature(problem):
+    """Return the curvature of F in the intercept at w = b = 0, shape (n_outputs,).
+
+    For K classes the smallest eigenvalue on intercepts that sum to zero: 1/K at equal probabilities.
+    """
+    if problem.loss == "softmax":
+        return np.full(problem.n_outputs, 1.0 / problem.n_outputs)
+    return np.full(problem.n_outputs, CURVATURE[problem.loss])
+
+
+def sign_smoothness(problem):
+    """Return the smoothness of F along steps of the size eta in every coordinate, shape (n_outputs,).
+
+    Such a step changes a raw prediction by at most eta (||x_i||_1 + 1), so F by at most L_1 eta^2 / 2 beyond its
+    linear part, with L_1 = c/n sum_i w_i (||x_i||_1 + 1)^2 + alpha p.
+    """
+    norms = np.zeros(problem.X.shape[0])
+    for rows, block in problem.blocks():
+        norms[rows] = np.asarray(abs(block).sum(axis=1)).ravel()
+    if problem.fit_intercept:
+        norms += 1
+    mean_square = problem.weight @ norms**2 / problem.n_samples
+    return CURVATURE[problem.loss] * mean_square + problem.alpha * problem.n_features
