@@ -1,0 +1,10 @@
+"""skvr: scikit-learn compatible linear models fitted by the stochastic methods of finite-sum optimisation."""
+
+from importlib.metadata import version
+
+from skvr import solvers
+from skvr.logistic import LogisticRegression
+from skvr.ridge import Ridge, RidgeClassifier
+
+__version__ = version("skvr")
+__all__ = ["LogisticRegression", "Ridge", "RidgeClassifier", "solvers"]

@@ -63,6 +63,11 @@ class FiniteSum:
             return _kernels.csr(self.X.data, self.X.indices, self.X.indptr, self.n_features, *arguments)
         return _kernels.dense(self.X, *arguments)
 
+    def single_output(self):
+        """Return the finite sum of the same rows and weights with one output and no penalty."""
+        y, alpha = np.zeros(self.X.shape[0]), np.zeros(1)
+        return FiniteSum(self.X, y, self.weight, alpha, "squared", self.fit_intercept, self.n_jobs)
+
     # Parameters: one flat vector theta. A CSR row keeps the K coefficients of a feature together, a dense row the p
     # coefficients of an output (see rows.hpp).
 
@@ -186,6 +191,10 @@ class FiniteSum:
     def by_task(self, per_output):
         """Add up `per_output` of shape (n_outputs,) within each task."""
         return per_output if self.loss == "squared" else np.sum(per_output, keepdims=True)
+
+    def of_task(self, per_output):
+        """Return the entries of `per_output`, equal within each task, that belong to the tasks."""
+        return per_output if self.loss == "squared" else per_output[:1]
 
     def objective(self, theta):
         """Return F of each task, shape (n_tasks,)."""

@@ -1,0 +1,110 @@
+"""What the estimators share: checks of parameters, the start, the call of `solve`, the fitted attributes."""
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils.extmath import safe_sparse_dot
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skvr._validation import canonical, check_number, check_sparse_structure
+from skvr.problem import FiniteSum
+from skvr.solvers import get_solver, solve
+
+
+class FiniteSumEstimator(BaseEstimator):
+    """Base of the estimators; not public."""
+
+    def _check_parameters(self):
+        """Raise unless the parameters common to all estimators are valid; return the solver object."""
+        solver = get_solver(self.solver, self.step_size, self.batch_size)
+        if self.tol is not None:
+            check_number("tol", self.tol, low=0)
+        check_number("max_iter", self.max_iter, low=1, integer=True)
+        for name in ("fit_intercept", "warm_start"):
+            value = getattr(self, name)
+            if not isinstance(value, (bool, np.bool_)):
+                raise TypeError(f"{name} must be True or False, got {value!r}.")
+        if self.n_jobs is not None:
+            check_number("n_jobs", self.n_jobs, integer=True)
+            if self.n_jobs == 0:
+                raise ValueError("n_jobs must be None, a positive number of threads, or negative as in joblib; got 0.")
+        if not isinstance(self.verbose, (bool, np.bool_)):
+            check_number("verbose", self.verbose, low=0, integer=True)
+        return solver
+
+    def _validate_rows(self, X, y=None, reset=True, **check_params):
+        """Return X as C-ordered or CSR float data, and y if given, without a copy where X is that already."""
+        check_sparse_structure(X)
+        validated = validate_data(
+            self,
+            X,
+            y if y is not None or reset else "no_validation",
+            reset=reset,
+            accept_sparse="csr",
+            accept_large_sparse=True,
+            dtype=[np.float64, np.float32],
+            order="C",
+            **check_params,
+        )
+        if y is None:
+            return validated
+        X, y = validated
+        return canonical(X), y
+
+    def _solve(self, solver, X, y, sample_weight, alpha, loss):
+        """Minimise F and return the `Result` with `coef` (n_outputs, n_features) and `intercept` in X's dtype."""
+        problem = FiniteSum(X, y, sample_weight, alpha, loss, bool(self.fit_intercept), self.n_jobs)
+        theta = problem.zeros()
+        if self.warm_start and hasattr(self, "coef_"):
+            self._start_from_last_fit(problem, theta)
+        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        result = solve(
+            problem,
+            solver,
+            theta,
+            tol=self.tol,
+            max_iter=self.max_iter,
+            rng=np.random.default_rng(seed),
+            verbose=int(self.verbose),
+        )
+        coef, intercept = np.array(problem.coef(theta)), np.array(problem.intercept(theta))
+        if loss == "softmax" and self.tol is not None:  # equal shifts of all classes change no probability
+            intercept -= intercept.mean()
+            if alpha[0] == 0:
+                coef -= coef.mean(axis=0)
+        with np.errstate(over="ignore"):
+            coef, intercept = coef.astype(X.dtype, order="C"), intercept.astype(X.dtype)
+        if not (np.all(np.isfinite(coef)) and np.all(np.isfinite(intercept))):
+            raise ValueError(f"A coefficient is too large for X's dtype {X.dtype}. Pass X as float64.")
+        return result, coef, intercept
+
+    def _start_from_last_fit(self, problem, theta):
+        coef = np.atleast_2d(self.coef_)
+        if coef.shape != (problem.n_outputs, problem.n_features):
+            raise ValueError(
+                f"warm_start=True, but the last fit's coef_ has shape {coef.shape} and this one needs "
+                f"{(problem.n_outputs, problem.n_features)}. Fit a clone, or set warm_start=False."
+            )
+        problem.coef(theta)[:] = coef
+        if self.fit_intercept:
+            problem.intercept(theta)[:] = self.intercept_
+
+    def _set_result(self, result, n_iter_shape):
+        self.n_iter_ = np.full(n_iter_shape, result.n_iter, dtype=np.int32)
+        self.solver_ = result.solver
+        self.step_size_ = result.step_size if len(result.step_size) > 1 else float(result.step_size[0])
+        self.suboptimality_ = (
+            result.suboptimality if len(result.suboptimality) > 1 else float(result.suboptimality[0])
+        )
+        self.history_ = result.history
+
+    def _raw_prediction(self, X):
+        """Return X coef_.T + intercept_, shape (n_samples, n_outputs) or (n_samples,) for a 1-D coef_."""
+        check_is_fitted(self)
+        X = self._validate_rows(X, reset=False)
+        return safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags

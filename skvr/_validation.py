@@ -1,0 +1,138 @@
+"""Checks of input that scikit-learn does not make: parameters, weights, the structure of sparse matrices."""
+
+from contextlib import contextmanager
+from numbers import Integral, Real
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.utils.validation import _check_sample_weight
+
+
+def check_number(name, value, *, low=None, high=None, low_included=True, high_included=True, integer=False):
+    """Raise unless `value` is a real number (an integer if `integer`) in the interval.
+
+    Raises
+    ------
+    TypeError
+        If the value is not a number of the kind.
+    ValueError
+        If it lies outside the interval or is nan.
+    """
+    kind = "an integer" if integer else "a number"
+    interval = "".join(
+        (
+            "(" if low is None or not low_included else "[",
+            "-inf" if low is None else f"{low}",
+            ", ",
+            "inf" if high is None else f"{high}",
+            ")" if high is None or not high_included else "]",
+        )
+    )
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Integral if integer else Real):
+        raise TypeError(f"{name} must be {kind} in {interval}, got {value!r} of type {type(value).__name__}.")
+    above = low is None or value > low or (low_included and value == low)
+    below = value < np.inf if high is None else value < high or (high_included and value == high)
+    if not (above and below):
+        raise ValueError(f"{name} must be {kind} in {interval}, got {value!r}.")
+
+
+def check_option(name, value, options):
+    """Raise ValueError unless `value` is one of the `options`."""
+    if not isinstance(value, str) or value not in options:
+        raise ValueError(f"{name} must be one of {sorted(options)}, got {value!r}.")
+
+
+def check_sparse_structure(X):
+    """Raise ValueError if the index arrays of a sparse X contradict its shape.
+
+    scipy and the kernels trust these arrays; a wrong one would read outside memory.
+    """
+    if not sp.issparse(X):
+        return
+    n_rows, n_columns = X.shape
+    if X.format in ("csr", "csc"):
+        major, minor = (n_rows, n_columns) if X.format == "csr" else (n_columns, n_rows)
+        _check_compressed(X, major, minor, "row" if X.format == "csc" else "column")
+    elif X.format == "bsr":
+        height, width = X.blocksize
+        _check_compressed(X, n_rows // height, n_columns // width, "block column")
+    elif X.format == "coo":
+        row, col = X.coords if hasattr(X, "coords") else (X.row, X.col)
+        if not len(row) == len(col) == len(X.data):
+            raise ValueError(f"X.row, X.col and X.data must be equally long, got {len(row)}, {len(col)}, {len(X.data)}.")
+        _check_range(row, n_rows, "row")
+        _check_range(col, n_columns, "column")
+
+
+def _check_compressed(X, major, minor, name):
+    indptr, indices = np.asarray(X.indptr), np.asarray(X.indices)
+    if indptr.ndim != 1 or len(indptr) != major + 1:
+        raise ValueError(f"X.indptr must have shape ({major + 1},) for X of shape {X.shape}, got {indptr.shape}.")
+    if len(indices) != len(X.data):
+        raise ValueError(f"X.indices and X.data must be equally long, got {len(indices)} and {len(X.data)}.")
+    if indptr[0] != 0 or indptr[-1] > len(indices):
+        raise ValueError(
+            f"X.indptr must run from 0 to at most the number of entries, {len(indices)}, got {indptr[0]} to {indptr[-1]}."
+        )
+    if np.any(indptr[1:] < indptr[:-1]):
+        at = int(np.flatnonzero(indptr[1:] < indptr[:-1])[0])
+        raise ValueError(f"X.indptr must not decrease, but goes from {indptr[at]} to {indptr[at + 1]} at position {at}.")
+    _check_range(indices[: indptr[-1]], minor, name)
+
+
+def _check_range(indices, limit, name):
+    if len(indices) and not (indices.min() >= 0 and indices.max() < limit):
+        bad = indices[(indices < 0) | (indices >= limit)][0]
+        raise ValueError(f"X has a {name} index {bad}; with {limit} {name}s it must lie in 0 .. {limit - 1}.")
+
+
+def canonical(X):
+    """Return X itself if it is dense or a CSR matrix without duplicate entries, else a cleaned copy.
+
+    Duplicates stand for their sum, which the kernels' row norms would miss.
+    """
+    if not sp.issparse(X):
+        return X
+    fresh = sp.csr_matrix((X.data, X.indices, X.indptr), shape=X.shape, copy=False)  # does not trust X's cached flags
+    if not fresh.has_canonical_format:
+        fresh = fresh.copy()
+        fresh.sum_duplicates()
+        if not np.all(np.isfinite(fresh.data)):
+            raise ValueError("Duplicate entries of X add up to a value that is not finite.")
+    if fresh.indices.dtype != fresh.indptr.dtype:
+        fresh.indices = fresh.indices.astype(fresh.indptr.dtype)
+    return fresh
+
+
+def check_sample_weight(sample_weight, X):
+    """Return the weights as float64, refusing negative ones and a sum of zero.
+
+    Raises
+    ------
+    ValueError
+        If a weight is negative or not finite, if there is not one a row, or if all are zero.
+    """
+    if sample_weight is not None and np.iscomplexobj(sample_weight):
+        raise ValueError("sample_weight must be real, got complex numbers.")
+    weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
+    if np.any(weight < 0):
+        row = int(np.flatnonzero(weight < 0)[0])
+        raise ValueError(
+            f"sample_weight must not be negative, got {weight[row]} for row {row}: the loss would be unbounded below. "
+            "Give the row weight 0 to leave it out."
+        )
+    if not np.any(weight > 0):
+        raise ValueError("sample_weight is zero for every row; at least one weight must be positive.")
+    return weight
+
+
+@contextmanager
+def unchanged_on_failure(estimator):
+    """Put the estimator's attributes back if the block raises, Ctrl-C included."""
+    before = vars(estimator).copy()
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise

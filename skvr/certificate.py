@@ -1,0 +1,143 @@
+"""How far from the optimum w can be: the bound that every solver stops by.
+
+At w the intercept is set to its best value b* (exactly, on the raw predictions alone). min_b F(w, b) is alpha-strongly
+convex in w, so
+
+    F(w, b*) - F* <= ||grad_w F(w, b*)||^2 / (2 alpha),
+
+the Polyak-Lojasiewicz inequality of the lecture, and the Fenchel duality gap at the natural dual point. Without a
+penalty (alpha = 0) there is no such bound; the largest gradient entry is then measured against what the residuals of
+the intercept-only model could make of it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+
+from skvr.intercept import best_shift
+from skvr.smoothness import CURVATURE
+
+EPS = np.finfo(np.float64).eps
+
+
+@dataclass
+class Evaluation:
+    """F and its certified bound at one w. Arrays are of shape (n_tasks,) unless said otherwise.
+
+    Attributes
+    ----------
+    objective, iterate_objective : F(w, b*) and F(w, b).
+    bound : the certified bound on F(w, b*) - F*; nan where alpha = 0.
+    gap : what is compared with tol: bound / F, or the relative gradient where alpha = 0.
+    floor : the size of `gap` that rounding errors alone can make.
+    gradient_norm : ||grad_w F(w, b*)||.
+    intercept : b*, shape (n_outputs,).
+    separated : whether every row lies on its right side of the boundary; looked at only where alpha = 0.
+    """
+
+    objective: np.ndarray
+    iterate_objective: np.ndarray
+    bound: np.ndarray
+    gap: np.ndarray
+    floor: np.ndarray
+    gradient_norm: np.ndarray
+    intercept: np.ndarray
+    separated: bool
+
+
+class Certificate:
+    """Evaluates one problem; holds what does not change with w."""
+
+    def __init__(self, problem):
+        self.problem = problem
+        self.alpha = problem.of_task(problem.alpha)
+        self.free = self.alpha == 0
+        self.row_norms = np.zeros(problem.X.shape[0])
+        for rows, block in problem.blocks():
+            norm = sp.linalg.norm if sp.issparse(block) else np.linalg.norm
+            self.row_norms[rows] = norm(block, axis=1)
+        if problem.loss == "squared":
+            self.scale = problem.weight @ problem.y.reshape(-1, problem.n_outputs) ** 2 / problem.n_samples
+        else:
+            self.scale = np.full(1, np.log(max(2, problem.n_outputs)))
+        self.null_scale = self._null_gradient_scale() if self.free.any() else None
+
+    def _null_gradient_scale(self):
+        """Return 1/n sum_i w_i |x_ij| |r0_i|, r0 the residuals of the intercept-only model: (n_outputs, n_features)."""
+        problem = self.problem
+        z = np.zeros(problem.X.shape[0] * problem.n_outputs)
+        shift = best_shift(problem, z)[0]
+        r = np.abs(problem.residual(z, shift, out=z)).reshape(-1, problem.n_outputs)
+        if problem.loss == "squared":  # a constant target leaves nothing but rounding errors
+            r = np.maximum(r, 64 * EPS * np.sqrt(self.scale) * problem.weight[:, None])
+        return sum(abs(block).T @ r[rows] for rows, block in problem.blocks()).T / problem.n_samples
+
+    def measure(self, gradient):
+        """Return the bound for a gradient of F, flat as theta, or its relative size where alpha = 0: (n_tasks,)."""
+        problem = self.problem
+        g = problem.coef(gradient)
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+            bound = problem.by_task(np.einsum("kj,kj->k", g, g)) / (2 * self.alpha)
+            if self.free.any():
+                ratio = np.where(g == 0, 0.0, np.abs(g) / self.null_scale).max(axis=1, initial=0.0)
+                bound = np.where(self.free, ratio if problem.loss == "squared" else ratio.max(), bound)
+        return bound
+
+    def evaluate(self, theta):
+        """Return the `Evaluation` at `theta`, or None where a raw prediction or F overflows. One effective pass."""
+        problem = self.problem
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+            z = problem.raw_prediction(theta)
+            if not np.all(np.isfinite(z)):
+                return None
+            shift, loss, iterate_loss = best_shift(problem, z)
+            penalty = problem.by_task(problem.penalty(theta))
+            objective = loss + penalty
+            if not np.all(np.isfinite(objective)):
+                return None
+            separated = bool(self.free.any()) and self._separated(z, shift)
+            r = problem.residual(z, shift, out=z)
+            gradient = problem.loss_gradient(r) + problem.penalty_gradient(theta)
+            measure = self.measure(gradient)
+            negligible = measure <= 64 * EPS**2 * self.scale  # a fit that interpolates has F* = 0
+            gap = np.where(self.free, measure, np.where(negligible, 0.0, measure / objective))
+            g = problem.coef(gradient)
+            return Evaluation(
+                objective=objective,
+                iterate_objective=iterate_loss + penalty,
+                bound=np.where(self.free, np.nan, measure),
+                gap=gap,
+                floor=self._floor(theta, r, objective),
+                gradient_norm=np.sqrt(problem.by_task(np.einsum("kj,kj->k", g, g))),
+                intercept=problem.intercept(theta) + shift,
+                separated=separated,
+            )
+
+    def _floor(self, theta, r, objective):
+        """Return the size of `gap` that rounding errors can make: those of the sum of r_i x_i, and of r_i through z_i."""
+        problem = self.problem
+        coef = problem.coef(theta)
+        w_norm = np.sqrt(problem.by_task(np.einsum("kj,kj->k", coef, coef)))
+        size = np.abs(self.row_norms @ np.abs(r).reshape(-1, problem.n_outputs))
+        curved = CURVATURE[problem.loss] * (problem.weight @ self.row_norms**2)
+        noise = EPS * ((problem.by_task(size) + curved * w_norm) / problem.n_samples + self.alpha * w_norm)
+        floor = noise**2 / (2 * self.alpha * objective)
+        if self.free.any():
+            largest = self.null_scale.max(axis=1, initial=0.0)
+            floor = np.where(self.free, noise / (largest if problem.loss == "squared" else largest.max()), floor)
+        return np.nan_to_num(floor, nan=0.0)
+
+    def _separated(self, z, shift):
+        """Whether every row lies on its right side, which proves that the classes are linearly separable."""
+        problem = self.problem
+        rows = slice(None) if problem.rows is None else problem.rows
+        z = z.reshape(-1, problem.n_outputs)[rows] + shift
+        if problem.loss == "squared":
+            return False
+        if problem.loss == "logistic":
+            return bool(np.all(problem.y[rows] * z[:, 0] > 0))
+        own = problem.y[rows].astype(int)[:, None]
+        margin = np.take_along_axis(z, own, axis=1)[:, 0]
+        np.put_along_axis(z, own, -np.inf, axis=1)
+        return bool(np.all(margin > z.max(axis=1)))

@@ -1,0 +1,259 @@
+"""Logistic regression: labels, C -> alpha, probabilities."""
+
+import numpy as np
+from scipy.special import expit, log_expit, log_softmax, softmax
+from sklearn.base import ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import column_or_1d
+
+from skvr._base import FiniteSumEstimator
+from skvr._classes import encode_classes
+from skvr._validation import check_number, check_sample_weight, unchanged_on_failure
+
+
+class LogisticRegression(ClassifierMixin, FiniteSumEstimator):
+    """Logistic regression fitted by a method of finite-sum optimisation.
+
+    Minimises, over coefficients w and an unpenalised intercept b,
+
+        F(w, b) = 1/S sum_i s_i loss(y_i, x_i . w + b) + alpha/2 ||w||^2,    S = sum_i s_i,    alpha = 1 / (C S)
+
+    with the loss log(1 + exp(-y z)) for two classes (y = -1, 1) and the softmax cross-entropy for more (true
+    multinomial). C S F is scikit-learn's objective, so `C` means what it means there and, at convergence, `coef_` and
+    `intercept_` are scikit-learn's.
+
+    Parameters
+    ----------
+    C : float, default=1.0
+        Inverse strength of the penalty, in (0, inf]; `inf` is no penalty.
+    solver : str or solver object, default="auto"
+        "auto", "gd", "sgd", "minibatch", "sag", "saga", "svrg", "adagrad", "rmsprop", "adadelta", "adam", or an
+        object of :mod:`skvr.solvers`. "auto" needs no tuning and no scaling of the features; the others are the
+        textbook methods and converge faster on standardised features.
+    step_size : float or str, default="auto"
+        What multiplies the gradient of F as written above, or a policy of the solver. "auto" is derived from the
+        smoothness of F, sample weights and intercept included, and never diverges. With a solver object, and with
+        `solver="auto"`, it must stay "auto".
+    batch_size : int or "auto", default="auto"
+        Rows a step, for minibatch, svrg and the adaptive rules.
+    tol : float or None, default=1e-4
+        The fit ends when (F - F*) / F is certified to be at most `tol`. Unlike scikit-learn's `tol`, which bounds a
+        gradient entry or a change and means something else for each solver, this is one bound on the objective for
+        all; being a squared gradient it may lie far below machine epsilon (1e-20 for coefficients to about 1e-8).
+        Where C=inf, the largest gradient entry relative to that of the intercept-only model. 0 runs down to rounding
+        level; None runs exactly `max_iter` epochs, checks nothing and returns the solver's own last iterate.
+    max_iter : int, default=1000
+        Epochs at the most; an epoch is n row gradients, one pass over the data (scikit-learn's lbfgs counts
+        iterations of several passes, its sag epochs).
+    fit_intercept : bool, default=True
+        Whether to fit b. It is never penalised.
+    class_weight : dict, "balanced" or None, default=None
+        Multiplies the sample weights by a weight per class; "balanced" by S / (n_classes * S_class).
+    warm_start : bool, default=False
+        Whether `fit` starts at the last fit's coefficients.
+    random_state : int, RandomState or None, default=None
+        Seed of the order in which rows are drawn.
+    n_jobs : int or None, default=None
+        Threads for passes over all rows. Does not change a bit of the result.
+    verbose : int, default=0
+        1 prints a line per epoch.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
+        w, in the dtype of X.
+    intercept_ : ndarray of shape (1,) or (n_classes,)
+        b; sums to zero over more than two classes.
+    classes_ : ndarray of shape (n_classes,)
+        The labels.
+    n_iter_ : ndarray of shape (1,)
+        Epochs run.
+    n_features_in_ : int
+        Number of features seen during `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where X has names that are all strings.
+    solver_ : solver object
+        The solver that ran.
+    step_size_ : float or ndarray of shape (n_classes,)
+        The step size at the end of the fit.
+    suboptimality_ : float
+        Certified upper bound of (F - F*) / F; nan where C=inf.
+    history_ : dict of ndarray
+        A record per evaluation: epoch, passes (effective passes over the data), seconds, objective, gradient_norm,
+        bound (on F - F*), step_size; evaluation_passes and evaluation_seconds stand apart.
+        `pandas.DataFrame(history_)` is a table.
+
+    Raises
+    ------
+    ValueError
+        From `fit`: for invalid input or parameters, for fewer than two classes, and if the coefficients diverge.
+
+    Warns
+    -----
+    sklearn.exceptions.ConvergenceWarning
+        If `tol` is not reached: says what was, the likely cause, and one thing to do.
+
+    See Also
+    --------
+    sklearn.linear_model.LogisticRegression : The same objective by other solvers.
+    RidgeClassifier : Classifier by squared loss.
+
+    References
+    ----------
+    The certified bound is the Polyak-Lojasiewicz inequality at the best intercept, and the Fenchel duality gap.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from skvr import LogisticRegression
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> clf = LogisticRegression().fit(X, y)
+    >>> bool(clf.score(X, y) > 0.95), bool(clf.suboptimality_ <= 1e-4)
+    (True, True)
+    """
+
+    def __init__(
+        self,
+        *,
+        C=1.0,
+        solver="auto",
+        step_size="auto",
+        batch_size="auto",
+        tol=1e-4,
+        max_iter=1000,
+        fit_intercept=True,
+        class_weight=None,
+        warm_start=False,
+        random_state=None,
+        n_jobs=None,
+        verbose=0,
+    ):
+        self.C = C
+        self.solver = solver
+        self.step_size = step_size
+        self.batch_size = batch_size
+        self.tol = tol
+        self.max_iter = max_iter
+        self.fit_intercept = fit_intercept
+        self.class_weight = class_weight
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    def fit(self, X, y, sample_weight=None):
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The rows. C-ordered arrays and CSR matrices of float32 or float64 are not copied.
+        y : array-like of shape (n_samples,)
+            Labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights s_i. A weight of k equals k equal rows, 0 a missing row.
+
+        Returns
+        -------
+        self : LogisticRegression
+            The fitted estimator. If `fit` raises, the estimator is as it was.
+        """
+        with unchanged_on_failure(self):
+            solver = self._check_parameters()
+            check_number("C", self.C, low=0, high=np.inf, low_included=False)
+            X, y = self._validate_rows(X, y)
+            check_classification_targets(y)
+            sample_weight = check_sample_weight(sample_weight, X)
+            classes, codes, weight = encode_classes(column_or_1d(y, warn=False), sample_weight, self.class_weight)
+            if len(classes) < 2:
+                raise ValueError(
+                    f"LogisticRegression needs samples of at least 2 classes, but y holds one class: {classes[0]!r}."
+                )
+            with np.errstate(over="ignore", under="ignore"):
+                alpha = 1 / (self.C * weight.sum())
+            if not np.isfinite(alpha):
+                raise ValueError(
+                    f"C={self.C!r} times the sum of the sample weights, {weight.sum():g}, is too small for float64. "
+                    "Increase C or the weights."
+                )
+            binary = len(classes) == 2
+            result, coef, intercept = self._solve(
+                solver,
+                X,
+                2.0 * codes - 1 if binary else codes,
+                weight,
+                np.full(1 if binary else len(classes), alpha),
+                "logistic" if binary else "softmax",
+            )
+            self.classes_ = classes
+            self.coef_, self.intercept_ = coef, intercept
+            self._set_result(result, 1)
+        return self
+
+    def decision_function(self, X):
+        """Return the raw predictions x . w + b.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_classes)
+            One column for two classes: positive means `classes_[1]`.
+        """
+        scores = self._raw_prediction(X)
+        return scores[:, 0] if scores.shape[1] == 1 else scores
+
+    def predict(self, X):
+        """Return the most probable class of each row.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Labels.
+        """
+        scores = self.decision_function(X)
+        return self.classes_[(scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)]
+
+    def predict_proba(self, X):
+        """Return the probabilities of the classes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            In the order of `classes_`.
+        """
+        scores = self.decision_function(X)
+        if scores.ndim == 1:
+            return np.column_stack([expit(-scores), expit(scores)])
+        return softmax(scores, axis=1)
+
+    def predict_log_proba(self, X):
+        """Return the logarithms of the probabilities, without overflow.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            In the order of `classes_`.
+        """
+        scores = self.decision_function(X)
+        if scores.ndim == 1:
+            return np.column_stack([log_expit(-scores), log_expit(scores)])
+        return log_softmax(scores, axis=1)

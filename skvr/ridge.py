@@ -1,0 +1,382 @@
+"""Ridge regression, and classification by ridge regression on labels -1 and 1."""
+
+import numpy as np
+from sklearn.base import ClassifierMixin, MultiOutputMixin, RegressorMixin
+from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import column_or_1d
+
+from skvr._base import FiniteSumEstimator
+from skvr._classes import encode_classes
+from skvr._validation import check_number, check_sample_weight, unchanged_on_failure
+
+
+def check_alpha(alpha, n_targets):
+    """Return alpha as an array of shape (n_targets,), one number or one a target, each finite and >= 0."""
+    if np.ndim(alpha) == 0:
+        check_number("alpha", alpha[()] if isinstance(alpha, np.ndarray) else alpha, low=0)
+        return np.full(n_targets, float(alpha))
+    values = np.asarray(alpha)
+    if values.dtype.kind not in "iuf":
+        raise TypeError(f"alpha must be a number or an array of numbers, got {alpha!r}.")
+    if values.shape != (n_targets,):
+        raise ValueError(
+            f"alpha must be one number or one per target, shape ({n_targets},); got shape {values.shape}."
+        )
+    for value in values:
+        check_number("alpha", value, low=0)
+    return values.astype(np.float64)
+
+
+class _RidgeBase(FiniteSumEstimator):
+    """The squared loss with alpha / S in F."""
+
+    def _solve_targets(self, solver, X, Y, sample_weight):
+        with np.errstate(over="ignore"):
+            alpha = check_alpha(self.alpha, Y.shape[1]) / sample_weight.sum()
+            overflow = not np.all(np.isfinite(sample_weight @ (Y * Y)))
+        if not np.all(np.isfinite(alpha)):
+            raise ValueError(
+                f"alpha={self.alpha!r} divided by the sum of the sample weights, {sample_weight.sum():g}, is too large "
+                "for float64. Decrease alpha or increase the weights."
+            )
+        if overflow:
+            raise ValueError("The squares of y are too large for float64. Scale y first.")
+        return self._solve(solver, X, Y, sample_weight, alpha, "squared")
+
+
+class Ridge(MultiOutputMixin, RegressorMixin, _RidgeBase):
+    """Ridge regression fitted by a method of finite-sum optimisation.
+
+    Minimises, over coefficients w and an unpenalised intercept b,
+
+        F(w, b) = 1/S sum_i s_i (y_i - x_i . w - b)^2 / 2 + alpha/(2 S) ||w||^2,    S = sum_i s_i
+
+    for every target apart. 2 S F is scikit-learn's objective, so `alpha` means what it means there and, at
+    convergence, `coef_` and `intercept_` are scikit-learn's.
+
+    Parameters
+    ----------
+    alpha : float or array-like of shape (n_targets,), default=1.0
+        Strength of the penalty, one for all targets or one each; 0 is least squares.
+    solver : str or solver object, default="auto"
+        "auto", "gd", "sgd", "minibatch", "sag", "saga", "svrg", "adagrad", "rmsprop", "adadelta", "adam", or an
+        object of :mod:`skvr.solvers`. "auto" needs no tuning and no scaling of the features; the others are the
+        textbook methods and converge faster on standardised features.
+    step_size : float or str, default="auto"
+        What multiplies the gradient of F as written above, or a policy of the solver. "auto" is derived from the
+        smoothness of F, sample weights and intercept included, and never diverges. With a solver object, and with
+        `solver="auto"`, it must stay "auto".
+    batch_size : int or "auto", default="auto"
+        Rows a step, for minibatch, svrg and the adaptive rules.
+    tol : float or None, default=1e-4
+        The fit ends when (F - F*) / F is certified to be at most `tol` for every target. scikit-learn's `tol` means
+        something else for each of its solvers. Being a squared gradient it may lie far below machine epsilon (1e-20
+        for coefficients to about 1e-8). Where alpha=0, the largest gradient entry relative to that of the
+        intercept-only model. 0 runs down to rounding level; None runs exactly `max_iter` epochs, checks nothing and
+        returns the solver's own last iterate.
+    max_iter : int, default=1000
+        Epochs at the most; an epoch is n row gradients, one pass over the data.
+    fit_intercept : bool, default=True
+        Whether to fit b. It is never penalised.
+    warm_start : bool, default=False
+        Whether `fit` starts at the last fit's coefficients.
+    random_state : int, RandomState or None, default=None
+        Seed of the order in which rows are drawn.
+    n_jobs : int or None, default=None
+        Threads for passes over all rows. Does not change a bit of the result.
+    verbose : int, default=0
+        1 prints a line per epoch.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
+        w, in the dtype of X.
+    intercept_ : float or ndarray of shape (n_targets,)
+        b; 0.0 if `fit_intercept` is False.
+    n_iter_ : ndarray of shape (n_targets,)
+        Epochs run, the same for all targets.
+    n_features_in_ : int
+        Number of features seen during `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where X has names that are all strings.
+    solver_ : solver object
+        The solver that ran.
+    step_size_ : float or ndarray of shape (n_targets,)
+        The step size at the end of the fit.
+    suboptimality_ : float or ndarray of shape (n_targets,)
+        Certified upper bound of (F - F*) / F; nan where alpha=0.
+    history_ : dict of ndarray
+        A record per evaluation: epoch, passes (effective passes over the data), seconds, objective, gradient_norm,
+        bound (on F - F*), step_size, added up over targets; evaluation_passes and evaluation_seconds stand apart.
+        `pandas.DataFrame(history_)` is a table.
+
+    Raises
+    ------
+    ValueError
+        From `fit`: for invalid input or parameters, and if the coefficients diverge.
+
+    Warns
+    -----
+    sklearn.exceptions.ConvergenceWarning
+        If `tol` is not reached: says what was, the likely cause, and one thing to do.
+
+    See Also
+    --------
+    sklearn.linear_model.Ridge : The same objective by other solvers.
+
+    References
+    ----------
+    The certified bound is the Polyak-Lojasiewicz inequality at the best intercept, and the Fenchel duality gap.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skvr import Ridge
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> reg = Ridge(alpha=0.1).fit(X, y)
+    >>> bool(reg.score(X, y) > 0.5), bool(reg.suboptimality_ <= 1e-4)
+    (True, True)
+    """
+
+    def __init__(
+        self,
+        alpha=1.0,
+        *,
+        solver="auto",
+        step_size="auto",
+        batch_size="auto",
+        tol=1e-4,
+        max_iter=1000,
+        fit_intercept=True,
+        warm_start=False,
+        random_state=None,
+        n_jobs=None,
+        verbose=0,
+    ):
+        self.alpha = alpha
+        self.solver = solver
+        self.step_size = step_size
+        self.batch_size = batch_size
+        self.tol = tol
+        self.max_iter = max_iter
+        self.fit_intercept = fit_intercept
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    def fit(self, X, y, sample_weight=None):
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The rows. C-ordered arrays and CSR matrices of float32 or float64 are not copied.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights s_i. A weight of k equals k equal rows, 0 a missing row.
+
+        Returns
+        -------
+        self : Ridge
+            The fitted estimator. If `fit` raises, the estimator is as it was.
+        """
+        with unchanged_on_failure(self):
+            solver = self._check_parameters()
+            X, y = self._validate_rows(X, y, multi_output=True, y_numeric=True)
+            sample_weight = check_sample_weight(sample_weight, X)
+            y = np.asarray(y, dtype=np.float64)
+            Y = y.reshape(len(y), -1)
+            result, coef, intercept = self._solve_targets(solver, X, Y, sample_weight)
+            if not self.fit_intercept:
+                self.coef_, self.intercept_ = coef if y.ndim == 2 else coef[0], 0.0
+            elif y.ndim == 2:
+                self.coef_, self.intercept_ = coef, intercept
+            else:
+                self.coef_, self.intercept_ = coef[0], intercept[0]
+            self._set_result(result, Y.shape[1])
+        return self
+
+    def predict(self, X):
+        """Return x . w + b.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_targets)
+            Predicted targets.
+        """
+        return self._raw_prediction(X)
+
+
+class RidgeClassifier(ClassifierMixin, _RidgeBase):
+    """Classifier that fits ridge regression to labels -1 and 1, one target a class for more than two classes.
+
+    Parameters
+    ----------
+    alpha : float or array-like of shape (n_targets,), default=1.0
+        Strength of the penalty, as in `Ridge`.
+    solver : str or solver object, default="auto"
+        As in `Ridge`.
+    step_size : float or str, default="auto"
+        What multiplies the gradient of F as written for `Ridge`, or a policy of the solver.
+    batch_size : int or "auto", default="auto"
+        Rows a step, for minibatch, svrg and the adaptive rules.
+    tol : float or None, default=1e-4
+        Certified relative suboptimality at which the fit ends, as in `Ridge`; unlike scikit-learn's `tol`.
+    max_iter : int, default=1000
+        Epochs (n row gradients) at the most.
+    fit_intercept : bool, default=True
+        Whether to fit b. It is never penalised.
+    class_weight : dict, "balanced" or None, default=None
+        Multiplies the sample weights by a weight per class; "balanced" by S / (n_classes * S_class).
+    warm_start : bool, default=False
+        Whether `fit` starts at the last fit's coefficients.
+    random_state : int, RandomState or None, default=None
+        Seed of the order in which rows are drawn.
+    n_jobs : int or None, default=None
+        Threads for passes over all rows. Does not change a bit of the result.
+    verbose : int, default=0
+        1 prints a line per epoch.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
+        w, in the dtype of X.
+    intercept_ : ndarray of shape (1,) or (n_classes,)
+        b; zeros if `fit_intercept` is False.
+    classes_ : ndarray of shape (n_classes,)
+        The labels.
+    n_iter_ : ndarray of shape (n_targets,)
+        Epochs run, the same for all targets.
+    n_features_in_ : int
+        Number of features seen during `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where X has names that are all strings.
+    solver_ : solver object
+        The solver that ran.
+    step_size_ : float or ndarray of shape (n_targets,)
+        The step size at the end of the fit.
+    suboptimality_ : float or ndarray of shape (n_targets,)
+        Certified upper bound of (F - F*) / F; nan where alpha=0.
+    history_ : dict of ndarray
+        A record per evaluation, as in `Ridge`.
+
+    Raises
+    ------
+    ValueError
+        From `fit`: for invalid input or parameters, for fewer than two classes, and if the coefficients diverge.
+
+    See Also
+    --------
+    sklearn.linear_model.RidgeClassifier : The same objective by other solvers.
+    LogisticRegression : Classifier with probabilities.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from skvr import RidgeClassifier
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> RidgeClassifier().fit(X, y).score(X, y) > 0.95
+    True
+    """
+
+    def __init__(
+        self,
+        alpha=1.0,
+        *,
+        solver="auto",
+        step_size="auto",
+        batch_size="auto",
+        tol=1e-4,
+        max_iter=1000,
+        fit_intercept=True,
+        class_weight=None,
+        warm_start=False,
+        random_state=None,
+        n_jobs=None,
+        verbose=0,
+    ):
+        self.alpha = alpha
+        self.solver = solver
+        self.step_size = step_size
+        self.batch_size = batch_size
+        self.tol = tol
+        self.max_iter = max_iter
+        self.fit_intercept = fit_intercept
+        self.class_weight = class_weight
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    def fit(self, X, y, sample_weight=None):
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The rows. C-ordered arrays and CSR matrices of float32 or float64 are not copied.
+        y : array-like of shape (n_samples,)
+            Labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights s_i. A weight of k equals k equal rows, 0 a missing row.
+
+        Returns
+        -------
+        self : RidgeClassifier
+            The fitted estimator. If `fit` raises, the estimator is as it was.
+        """
+        with unchanged_on_failure(self):
+            solver = self._check_parameters()
+            X, y = self._validate_rows(X, y)
+            check_classification_targets(y)
+            sample_weight = check_sample_weight(sample_weight, X)
+            classes, codes, weight = encode_classes(column_or_1d(y, warn=False), sample_weight, self.class_weight)
+            if len(classes) < 2:
+                raise ValueError(
+                    f"RidgeClassifier needs samples of at least 2 classes, but y holds one class: {classes[0]!r}."
+                )
+            Y = LabelBinarizer(neg_label=-1, pos_label=1).fit(np.arange(len(classes))).transform(codes)
+            result, self.coef_, self.intercept_ = self._solve_targets(solver, X, Y.astype(np.float64), weight)
+            self.classes_ = classes
+            self._set_result(result, Y.shape[1])
+        return self
+
+    def decision_function(self, X):
+        """Return x . w + b.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_classes)
+            One column for two classes: positive means `classes_[1]`.
+        """
+        scores = self._raw_prediction(X)
+        return scores[:, 0] if scores.shape[1] == 1 else scores
+
+    def predict(self, X):
+        """Return the class with the largest score.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Labels.
+        """
+        scores = self.decision_function(X)
+        return self.classes_[(scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)]

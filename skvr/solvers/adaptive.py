@@ -1,0 +1,289 @@
+"""Adagrad, RMSprop, Adadelta, Adam: a step size of its own for every coordinate. The formulas are in cpp/rules.hpp."""
+
+import math
+
+import numpy as np
+import scipy.sparse as sp
+
+from skvr import _kernels
+from skvr._validation import check_number
+from skvr.smoothness import sign_smoothness
+from skvr.solvers import sampling
+from skvr.solvers.base import DEFAULT_BATCH, Solver, batch_rows, new_state, next_steps
+from skvr.solvers.step_size import InverseSqrt, constant
+
+
+class _Adaptive(Solver):
+    """What the four rules share: mini-batch gradients, and the automatic step size."""
+
+    converges_linearly = False
+
+    def _rule(self, size):
+        """Return the compiled rule with a state of zeros."""
+        raise AssertionError("abstract")
+
+    def _first_step(self):
+        """Return the largest change of a coordinate at the first step, for step size 1."""
+        return 1.0
+
+    def check(self):
+        super().check()
+        check_number("epsilon", self.epsilon, low=0, low_included=False)
+
+    def _auto_step_size(self, problem, theta):
+        """Return the size of a step in every coordinate at once that lowers F most, by its quadratic upper bound.
+
+        The first step of every rule moves each coordinate by about the same eta against the sign of its gradient, which
+        changes F by at most -eta ||g||_1 + eta^2 L_1 / 2: best at eta = ||g||_1 / L_1.
+        """
+        g = problem.gradient(theta)
+        size = np.abs(problem.coef(g)).sum(axis=1)
+        if problem.fit_intercept:
+            size += np.abs(problem.intercept(g))
+        if problem.loss == "softmax":
+            size = np.full(problem.n_outputs, size.sum() / problem.n_outputs)
+        L_1 = sign_smoothness(problem)
+        return size / np.where(L_1 > 0, L_1, 1.0)
+
+    def init(self, problem, theta, rng):
+        automatic = DEFAULT_BATCH
+        if sp.issparse(problem.X):  # a step costs O(p), so a batch should have as many non-zeros
+            automatic = max(automatic, -(-problem.n_features * problem.X.shape[0] // max(1, problem.X.nnz)))
+        batch = batch_rows(self.batch_size, problem, automatic)
+        if self.step_size == "auto":
+            period = -(-problem.n_samples // batch)
+            schedule = InverseSqrt(self._auto_step_size(problem, theta) / self._first_step(), period)
+        else:
+            schedule = constant(self.step_size, problem)
+        return new_state(schedule, batch=batch, rule=self._rule(theta.size))
+
+    def epoch(self, problem, theta, state, rng):
+        for rows in problem.slices(sampling.shuffled(problem, rng), state.batch):
+            eta = next_steps(state, -(-len(rows) // state.batch))
+            problem.kernels.adaptive_epoch(rows, state.batch, eta, theta, state.rule)
+        state.passes += 1
+
+
+class Adagrad(_Adaptive):
+    """Adagrad: v += g^2, w -= eta g / sqrt(v + epsilon), coordinate by coordinate.
+
+    Steps of rare features diminish slowly. Not invariant to the scale of a column: standardise first.
+
+    Parameters
+    ----------
+    step_size : float or "auto", default="auto"
+        eta: the first step changes a coordinate by about eta, whatever the size of its gradient. "auto" starts where
+        a quadratic upper bound of F says that such a step lowers F most, and decreases as 1 / sqrt(1 + epochs).
+    batch_size : int or "auto", default="auto"
+        Rows a step, drawn in shuffled epochs. "auto" is 32 (for CSR rows at least as many as make a batch's non-zeros
+        outnumber the features), and all rows for n <= 256.
+    epsilon : float, default=1e-6
+        Added to v inside the root; in the units of a squared gradient of F.
+
+    Raises
+    ------
+    TypeError, ValueError
+        From the estimator's `fit`, if a parameter is none of these.
+
+    References
+    ----------
+    The lecture "Finite-sum problems", "Adagrad". J. Duchi, E. Hazan and Y. Singer, "Adaptive subgradient methods for
+    online learning and stochastic optimization", 2011.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from skvr import LogisticRegression, solvers
+    >>> X, y = load_iris(return_X_y=True)
+    >>> clf = LogisticRegression(solver=solvers.Adagrad(step_size=0.1), tol=None, max_iter=100, random_state=0)
+    >>> clf.fit(scale(X), y).score(scale(X), y) > 0.9
+    True
+    """
+
+    def __init__(self, step_size="auto", batch_size="auto", epsilon=1e-6):
+        self.step_size = step_size
+        self.batch_size = batch_size
+        self.epsilon = epsilon
+
+    def _rule(self, size):
+        return _kernels.adagrad(np.zeros(size), self.epsilon)
+
+
+class RMSprop(_Adaptive):
+    """RMSprop: v = gamma v + (1 - gamma) g^2, w -= eta g / sqrt(v + epsilon), coordinate by coordinate.
+
+    Not invariant to the scale of a column: standardise first.
+
+    Parameters
+    ----------
+    step_size : float or "auto", default="auto"
+        eta: a step changes a coordinate by about eta, the first by eta / sqrt(1 - gamma). "auto" starts where a
+        quadratic upper bound of F says that such a step lowers F most, and decreases as 1 / sqrt(1 + epochs).
+    batch_size : int or "auto", default="auto"
+        Rows a step, drawn in shuffled epochs. "auto" is 32 (for CSR rows at least as many as make a batch's non-zeros
+        outnumber the features), and all rows for n <= 256.
+    gamma : float in [0, 1), default=0.9
+        Decay of the running mean of g^2, per step.
+    epsilon : float, default=1e-6
+        Added to v inside the root; in the units of a squared gradient of F.
+
+    Raises
+    ------
+    TypeError, ValueError
+        From the estimator's `fit`, if a parameter is none of these.
+
+    References
+    ----------
+    The lecture "Finite-sum problems", "RMSProp". T. Tieleman and G. Hinton, "Lecture 6.5: RMSProp", 2012.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from skvr import LogisticRegression, solvers
+    >>> X, y = load_iris(return_X_y=True)
+    >>> clf = LogisticRegression(solver=solvers.RMSprop(step_size=0.01), tol=None, max_iter=100, random_state=0)
+    >>> clf.fit(scale(X), y).score(scale(X), y) > 0.9
+    True
+    """
+
+    def __init__(self, step_size="auto", batch_size="auto", gamma=0.9, epsilon=1e-6):
+        self.step_size = step_size
+        self.batch_size = batch_size
+        self.gamma = gamma
+        self.epsilon = epsilon
+
+    def check(self):
+        super().check()
+        check_number("gamma", self.gamma, low=0, high=1, high_included=False)
+
+    def _first_step(self):
+        return 1 / math.sqrt(1 - self.gamma)
+
+    def _rule(self, size):
+        return _kernels.rmsprop(np.zeros(size), self.gamma, self.epsilon)
+
+
+class Adadelta(_Adaptive):
+    """Adadelta: like RMSprop, with the running size of the past steps in the place of a step size.
+
+    v = gamma v + (1 - gamma) g^2, s = sqrt(delta + epsilon) / sqrt(v + epsilon) g, w -= eta s,
+    delta = rho delta + (1 - rho) s^2. Not invariant to the scale of a column: standardise first.
+
+    Parameters
+    ----------
+    step_size : float or "auto", default="auto"
+        eta, 1 in the paper, which multiplies the rule's own step. "auto" is at most 1, less where the first step would
+        be larger than a quadratic upper bound of F allows, and decreases as 1 / sqrt(1 + epochs).
+    batch_size : int or "auto", default="auto"
+        Rows a step, drawn in shuffled epochs. "auto" is 32 (for CSR rows at least as many as make a batch's non-zeros
+        outnumber the features), and all rows for n <= 256.
+    gamma : float in [0, 1), default=0.9
+        Decay of the running mean of g^2, per step.
+    rho : float in [0, 1) or None, default=None
+        Decay of the running mean of s^2, per step. None is `gamma`, as in the paper.
+    epsilon : float, default=1e-6
+        Added inside both roots, to squared gradients of F and to squared steps: sqrt(epsilon) is the scale of the
+        first steps.
+
+    Raises
+    ------
+    TypeError, ValueError
+        From the estimator's `fit`, if a parameter is none of these.
+
+    References
+    ----------
+    The lecture "Finite-sum problems", "Adadelta". M. Zeiler, "ADADELTA: an adaptive learning rate method", 2012,
+    algorithm 1.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from skvr import LogisticRegression, solvers
+    >>> X, y = load_iris(return_X_y=True)
+    >>> clf = LogisticRegression(solver=solvers.Adadelta(step_size=1.0), tol=None, max_iter=200, random_state=0)
+    >>> clf.fit(scale(X), y).score(scale(X), y) > 0.9
+    True
+    """
+
+    def __init__(self, step_size="auto", batch_size="auto", gamma=0.9, rho=None, epsilon=1e-6):
+        self.step_size = step_size
+        self.batch_size = batch_size
+        self.gamma = gamma
+        self.rho = rho
+        self.epsilon = epsilon
+
+    def check(self):
+        super().check()
+        check_number("gamma", self.gamma, low=0, high=1, high_included=False)
+        if self.rho is not None:
+            check_number("rho", self.rho, low=0, high=1, high_included=False)
+
+    def _first_step(self):
+        return math.sqrt(self.epsilon / (1 - self.gamma))
+
+    def _auto_step_size(self, problem, theta):
+        return np.minimum(super()._auto_step_size(problem, theta), self._first_step())
+
+    def _rule(self, size):
+        rho = self.gamma if self.rho is None else self.rho
+        return _kernels.adadelta(np.zeros(size), np.zeros(size), self.gamma, rho, self.epsilon)
+
+
+class Adam(_Adaptive):
+    """Adam: running means of g and g^2, corrected for their start at zero.
+
+    m = beta_1 m + (1 - beta_1) g, v = beta_2 v + (1 - beta_2) g^2,
+    w -= eta (m / (1 - beta_1^k)) / (sqrt(v / (1 - beta_2^k)) + epsilon). Not invariant to the scale of a column:
+    standardise first.
+
+    Parameters
+    ----------
+    step_size : float or "auto", default="auto"
+        eta: a step changes a coordinate by about eta. "auto" starts where a quadratic upper bound of F says that such
+        a step lowers F most, and decreases as 1 / sqrt(1 + epochs).
+    batch_size : int or "auto", default="auto"
+        Rows a step, drawn in shuffled epochs. "auto" is 32 (for CSR rows at least as many as make a batch's non-zeros
+        outnumber the features), and all rows for n <= 256.
+    beta_1, beta_2 : float in [0, 1), default=0.9 and 0.999
+        Decays of the running means of g and of g^2, per step.
+    epsilon : float, default=1e-8
+        Added outside the root; in the units of a gradient of F.
+
+    Raises
+    ------
+    TypeError, ValueError
+        From the estimator's `fit`, if a parameter is none of these.
+
+    References
+    ----------
+    The lecture "Finite-sum problems", "Adam". D. Kingma and J. Ba, "Adam: a method for stochastic optimization", 2015,
+    algorithm 1.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
+    >>> from skvr import LogisticRegression, solvers
+    >>> X, y = load_iris(return_X_y=True)
+    >>> clf = LogisticRegression(solver=solvers.Adam(step_size=0.05), tol=None, max_iter=100, random_state=0)
+    >>> clf.fit(scale(X), y).score(scale(X), y) > 0.9
+    True
+    """
+
+    def __init__(self, step_size="auto", batch_size="auto", beta_1=0.9, beta_2=0.999, epsilon=1e-8):
+        self.step_size = step_size
+        self.batch_size = batch_size
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+
+    def check(self):
+        super().check()
+        check_number("beta_1", self.beta_1, low=0, high=1, high_included=False)
+        check_number("beta_2", self.beta_2, low=0, high=1, high_included=False)
+
+    def _rule(self, size):
+        return _kernels.adam(np.zeros(size), np.zeros(size), self.beta_1, self.beta_2, self.epsilon)

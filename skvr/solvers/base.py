@@ -1,0 +1,81 @@
+"""What a solver is: hyper-parameters, a first state, and one epoch."""
+
+from types import SimpleNamespace
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from skvr._validation import check_number
+from skvr.solvers.step_size import check_step_size
+
+# Up to this many rows an automatic batch is the whole data: the step is then deterministic, and costs microseconds.
+WHOLE_BATCH = 256
+DEFAULT_BATCH = 32
+
+
+class Solver(BaseEstimator):
+    """A method that minimises a `FiniteSum`; holds hyper-parameters only.
+
+    The state of a fit (step number, tables, moments) is a namespace that `init` makes and `epoch` advances, so that one
+    solver object can serve many fits.
+    """
+
+    # Sublinear methods also stop when F no longer falls.
+    converges_linearly = True
+    # Only `auto` continues from the best intercept that an evaluation finds; the textbook methods move b themselves.
+    adopts_intercept = False
+    step_size_policies = ()
+
+    def check(self):
+        """Raise unless every hyper-parameter is valid."""
+        check_step_size(self.step_size, self.step_size_policies)
+        if hasattr(self, "batch_size"):
+            check_batch_size(self.batch_size)
+
+    def resolve(self, problem):
+        """Return the solver that runs on this problem: itself, except for `Auto`."""
+        return self
+
+    def init(self, problem, theta, rng):
+        """Return the state at the start of a fit from the parameters `theta`."""
+        raise AssertionError("abstract")
+
+    def epoch(self, problem, theta, state, rng):
+        """Advance `theta` and `state` by n row gradients, in place."""
+        raise AssertionError("abstract")
+
+    def gradient_estimate(self, problem, theta, state):
+        """Return an estimate of the gradient of F that costs no pass, flat as theta, or None."""
+        return None
+
+
+def new_state(schedule, **state):
+    """Return the state every solver has, `k` steps taken and `passes` effective passes made, with its own."""
+    return SimpleNamespace(schedule=schedule, k=0, passes=0.0, **state)
+
+
+def next_steps(state, n_steps):
+    """Return the step sizes of the next steps, flat (n_steps x n_outputs), and count them."""
+    eta = state.schedule(np.arange(state.k, state.k + n_steps, dtype=np.float64))
+    state.k += n_steps
+    return np.ascontiguousarray(eta).ravel()
+
+
+def current_step_size(state):
+    """Return the step size of the next step, shape (n_outputs,)."""
+    return state.schedule(np.array([float(state.k)]))[0]
+
+
+def check_batch_size(batch_size):
+    """Raise unless `batch_size` is "auto" or a positive integer."""
+    if isinstance(batch_size, str) and batch_size != "auto":
+        raise ValueError(f"batch_size must be a positive integer or 'auto', got {batch_size!r}.")
+    if not isinstance(batch_size, str):
+        check_number("batch_size", batch_size, low=1, integer=True)
+
+
+def batch_rows(batch_size, problem, automatic=DEFAULT_BATCH):
+    """Return the number of rows a step: at most n, and all of them for "auto" where n <= 256."""
+    if batch_size == "auto":
+        batch_size = problem.n_samples if problem.n_samples <= WHOLE_BATCH else automatic
+    return min(batch_size, problem.n_samples)

@@ -1,0 +1,170 @@
+"""Gradient descent, stochastic gradient descent, mini-batches: w -= eta g with g the gradient of all rows, one, some."""
+
+import numpy as np
+
+from skvr.smoothness import batch_smoothness, full_smoothness, intercept_curvature
+from skvr.solvers import sampling
+from skvr.solvers.base import Solver, batch_rows, new_state, next_steps
+from skvr.solvers.step_size import PL, InverseSqrt, constant, inverse
+
+
+class GD(Solver):
+    """Gradient descent: w -= eta grad F(w).
+
+    The yardstick of the stochastic methods: one step an epoch, on the whole data.
+
+    Parameters
+    ----------
+    step_size : float or "auto", default="auto"
+        eta, which multiplies the gradient of F (mean weighted loss plus alpha/2 ||w||^2). "auto" is 1/L, with L the
+        smoothness of F by power iteration on the data.
+
+    Raises
+    ------
+    TypeError, ValueError
+        From the estimator's `fit`, if the step size is not a positive number or "auto".
+
+    References
+    ----------
+    The lecture "Finite-sum problems", eq. (GD), read at x_k.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skvr import LogisticRegression, solvers
+    >>> X, y = load_iris(return_X_y=True)
+    >>> LogisticRegression(solver=solvers.GD(), tol=1e-2).fit(X, y).score(X, y) > 0.9
+    True
+    """
+
+    def __init__(self, step_size="auto"):
+        self.step_size = step_size
+
+    def init(self, problem, theta, rng):
+        eta = inverse(full_smoothness(problem, rng)) if self.step_size == "auto" else self.step_size
+        return new_state(constant(eta, problem), gradient=None)
+
+    def epoch(self, problem, theta, state, rng):
+        state.gradient = problem.gradient(theta)
+        eta = next_steps(state, 1)
+        problem.coef(theta)[:] -= eta[:, None] * problem.coef(state.gradient)
+        problem.intercept(theta)[:] -= eta * problem.intercept(state.gradient)
+        state.passes += 1
+
+    def gradient_estimate(self, problem, theta, state):
+        return state.gradient
+
+
+class _StochasticGradient(Solver):
+    """sgd and minibatch, which differ in the batch and its smoothness only."""
+
+    converges_linearly = False
+    step_size_policies = ("pl", "pl-literal")
+
+    def _schedule(self, problem, batch, rng):
+        if self.step_size not in ("auto", *self.step_size_policies):
+            return constant(self.step_size, problem)
+        mu = problem.alpha
+        if problem.fit_intercept:
+            mu = np.minimum(mu, intercept_curvature(problem))
+        if np.any(mu == 0):
+            if self.step_size != "auto":
+                raise ValueError(
+                    f"step_size={self.step_size!r} needs a strongly convex objective, but there is no penalty: set a "
+                    "finite C or a positive alpha, or use step_size='auto'."
+                )
+            return InverseSqrt(inverse(sum(batch_smoothness(problem, batch, rng))), -(-problem.n_samples // batch))
+        if self.step_size == "pl-literal":
+            return PL(mu, np.zeros_like(mu))
+        return PL.entered_at(inverse(sum(batch_smoothness(problem, batch, rng))), mu)
+
+    def _batch(self, problem):
+        return 1
+
+    def init(self, problem, theta, rng):
+        batch = self._batch(problem)
+        return new_state(self._schedule(problem, batch, rng), batch=batch)
+
+    def epoch(self, problem, theta, state, rng):
+        for rows in problem.slices(sampling.shuffled(problem, rng), state.batch):
+            n_steps = -(-len(rows) // state.batch)
+            problem.kernels.sgd_epoch(rows, state.batch, next_steps(state, n_steps), theta)
+        state.passes += 1
+
+
+class SGD(_StochasticGradient):
+    """Stochastic gradient descent: one row a step, w -= eta_k grad f_i(w).
+
+    Rows come in shuffled epochs. A constant step does not converge: F stalls at a noise floor proportional to it.
+
+    Parameters
+    ----------
+    step_size : float, "auto", "pl" or "pl-literal", default="auto"
+        eta_k, which multiplies the gradient of f_i = n s_i / S loss_i + alpha/2 ||w||^2, an unbiased estimate of the
+        gradient of F. A number is a constant step. "pl" is (2k + 1) / (2 mu (k + 1)^2) entered at the step k0 at which
+        it equals 1/L, L = max_i L_i, with mu = alpha (with an intercept at most the curvature of the loss in it);
+        "pl-literal" starts it at k = 0, where it is 1 / (2 mu) and first explodes. "auto" is "pl", and
+        1 / (L sqrt(1 + k/n)) where alpha = 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        From the estimator's `fit`, if the step size is none of these, or is "pl" without a penalty.
+
+    References
+    ----------
+    The lecture "Finite-sum problems", eq. (SGD) and "Convergence. Smooth PL case". H. Robbins and S. Monro, "A
+    stochastic approximation method", 1951.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skvr import LogisticRegression, solvers
+    >>> X, y = load_iris(return_X_y=True)
+    >>> clf = LogisticRegression(solver=solvers.SGD(step_size=0.01), tol=None, max_iter=50, random_state=0)
+    >>> clf.fit(X, y).score(X, y) > 0.9
+    True
+    """
+
+    def __init__(self, step_size="auto"):
+        self.step_size = step_size
+
+
+class MiniBatch(_StochasticGradient):
+    """Mini-batch stochastic gradient descent: w -= eta_k (1/|B| sum_{i in B} grad f_i(w)).
+
+    Parameters
+    ----------
+    step_size : float, "auto", "pl" or "pl-literal", default="auto"
+        As in `SGD`, with L the expected smoothness of a batch,
+        L_B = n (b - 1) / (b (n - 1)) L_F + (n - b) / (b (n - 1)) max_i L_i.
+    batch_size : int or "auto", default="auto"
+        Rows a step, drawn in shuffled epochs; the last batch of an epoch may be smaller. "auto" is 32, and all rows
+        for n <= 256.
+
+    Raises
+    ------
+    TypeError, ValueError
+        From the estimator's `fit`, if a parameter is none of these.
+
+    References
+    ----------
+    The lecture "Finite-sum problems", "Mini-batch SGD". O. Sebbouh, N. Gazagnadou, S. Jelassi, F. Bach and R. Gower,
+    "Towards closing the gap between the theory and practice of SVRG", 2019, for L_B.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skvr import LogisticRegression, solvers
+    >>> X, y = load_iris(return_X_y=True)
+    >>> clf = LogisticRegression(solver=solvers.MiniBatch(batch_size=10), tol=None, max_iter=100, random_state=0)
+    >>> clf.fit(X, y).score(X, y) > 0.9
+    True
+    """
+
+    def __init__(self, step_size="auto", batch_size="auto"):
+        self.step_size = step_size
+        self.batch_size = batch_size
+
+    def _batch(self, problem):
+        return batch_rows(self.batch_size, problem)

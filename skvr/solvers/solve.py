@@ -1,0 +1,86 @@
+"""The epoch loop that all solvers share."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from skvr.certificate import Certificate
+from skvr.smoothness import max_smoothness, row_curvature
+from skvr.solvers.base import Solver, current_step_size
+from skvr.solvers.stopping import History, StoppingRule, warn_of
+
+
+@dataclass
+class Result:
+    """What a fit found.
+
+    Attributes
+    ----------
+    theta : the parameters, flat; with `tol` the intercept is the best one for the coefficients.
+    n_iter : epochs run.
+    suboptimality : certified bound / F of each task; nan where alpha = 0.
+    history : dict of arrays, one entry an evaluation.
+    solver : what ran.
+    step_size : of each output, at the end.
+    """
+
+    theta: np.ndarray
+    n_iter: int
+    suboptimality: np.ndarray
+    history: dict
+    solver: Solver
+    step_size: np.ndarray
+
+
+def solve(problem, solver, theta, *, tol, max_iter, rng, verbose=0):
+    """Run `solver` on `problem` from the parameters `theta`, which it changes, until the stopping rule holds.
+
+    Raises
+    ------
+    ValueError
+        If the parameters or F stop being finite, naming the step size and L; if row norms overflow.
+    """
+    row_curvature(problem)  # refuses rows whose squared norm overflows
+    solver = solver.resolve(problem)
+    certificate = Certificate(problem)
+    rule = StoppingRule(tol, verbose > 0, solver.converges_linearly)
+    history = History(verbose)
+    reason = None
+    with np.errstate(over="ignore", invalid="ignore"):
+        with history.timed("solver_seconds"):
+            state = solver.init(problem, theta, rng)
+        for epoch in range(1, max_iter + 1):
+            with history.timed("solver_seconds"):
+                solver.epoch(problem, theta, state, rng)
+            if not np.all(np.isfinite(theta)):
+                raise _not_finite(problem, solver, state, epoch)
+            if not (
+                epoch == max_iter
+                or rule.is_due(epoch, certificate, lambda: solver.gradient_estimate(problem, theta, state))
+            ):
+                continue
+            with history.timed("evaluation_seconds"):
+                evaluation = certificate.evaluate(theta)
+            if evaluation is None:
+                raise _not_finite(problem, solver, state, epoch)
+            if solver.adopts_intercept and tol is not None:
+                problem.intercept(theta)[:] = evaluation.intercept
+            history.add(epoch, state.passes, evaluation, current_step_size(state), untouched=tol is None)
+            reason = rule.update(epoch, evaluation)
+            if reason is not None:
+                break
+    if tol is not None:
+        problem.intercept(theta)[:] = evaluation.intercept
+        warn_of(reason, rule, problem, solver, current_step_size(state), max_iter, epoch)
+    suboptimality = np.where(np.isnan(evaluation.bound), np.nan, evaluation.gap)
+    return Result(theta, epoch, suboptimality, history.as_dict(), solver, np.array(current_step_size(state)))
+
+
+def _not_finite(problem, solver, state, epoch):
+    step_size = float(np.max(current_step_size(state)))
+    L = float(np.max(max_smoothness(problem)))
+    return ValueError(
+        f"{type(solver).__name__} diverged: a coefficient or the objective is not finite after epoch {epoch}. The step "
+        f"size is {step_size:.3g}, and 1/L = {1 / L:.3g} with L = max_i L_i = {L:.3g}. Use a smaller step_size, or "
+        "'auto'."
+    )

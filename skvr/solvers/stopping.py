@@ -1,0 +1,189 @@
+"""The one stopping rule: when F is evaluated, when a fit ends, what it warns of, and the history it keeps."""
+
+import math
+import time
+import warnings
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from skvr.smoothness import max_smoothness
+
+FIRST_EVALUATIONS = 3
+EVALUATION_GROWTH = 1.2  # an evaluation costs a pass: later ones are spaced so that all together cost a fraction
+PATIENCE = 5  # evaluations without progress
+
+COLUMNS = (
+    "epoch",
+    "passes",
+    "seconds",
+    "objective",
+    "gradient_norm",
+    "bound",
+    "step_size",
+    "evaluation_passes",
+    "evaluation_seconds",
+)
+
+
+class StoppingRule:
+    """Certified suboptimality: bound <= tol F for every task.
+
+    Without a tolerance (`tol` None) every epoch is evaluated for the history and nothing stops a fit.
+    """
+
+    def __init__(self, tol, every_epoch, converges_linearly):
+        self.tol = tol
+        self.every_epoch = every_epoch or tol is None
+        self.converges_linearly = converges_linearly
+        self.last_epoch = 0
+        self.evaluation = None
+        self.objectives = []
+        self.gaps = []
+        self.level = None
+
+    def is_due(self, epoch, certificate, estimate):
+        """Whether the iterate after `epoch` is worth an evaluation.
+
+        `estimate` is a function that returns the solver's estimate of the gradient of F, or None.
+        """
+        if self.every_epoch or epoch <= FIRST_EVALUATIONS or epoch >= math.ceil(EVALUATION_GROWTH * self.last_epoch):
+            return True
+        gradient = estimate()
+        return gradient is not None and bool(np.all(certificate.measure(gradient) <= self.level))
+
+    def update(self, epoch, evaluation):
+        """Take an evaluation in; return why the fit ends: "tol", "rounding", "stalled" or None."""
+        self.last_epoch, self.evaluation = epoch, evaluation
+        if self.tol is None:
+            return None
+        # What `Certificate.measure` must come down to for the rule to hold, or for rounding errors to take over.
+        unit = np.where(np.isnan(evaluation.bound), 1.0, evaluation.objective)
+        self.level = np.maximum(self.tol, evaluation.floor) * unit
+        if np.all(evaluation.gap <= self.tol):
+            return "tol"
+        self.objectives.append(evaluation.objective.sum())
+        waiting = evaluation.gap > self.tol
+        self.gaps.append(np.where(waiting, evaluation.gap, 0.0))
+        if len(self.gaps) <= PATIENCE:
+            return None
+        before, recent = self.gaps[:-PATIENCE], self.gaps[-PATIENCE:]
+        stopped_falling = np.min(recent, axis=0) >= np.min(before, axis=0)
+        if np.all(~waiting | (stopped_falling & (evaluation.gap <= evaluation.floor))):
+            return "rounding"
+        if not self.converges_linearly:
+            fall = min(self.objectives[:-PATIENCE]) - min(self.objectives[-PATIENCE:])
+            if fall <= self.tol * self.objectives[-1]:
+                return "stalled"
+        return None
+
+
+class History:
+    """One record per evaluation; also prints it where `verbose`."""
+
+    def __init__(self, verbose):
+        self.verbose = verbose
+        self.records = []
+        self.solver_seconds = 0.0
+        self.evaluation_seconds = 0.0
+
+    def timed(self, attribute):
+        """Return a context that adds its seconds to `attribute`."""
+        return _Timer(self, attribute)
+
+    def add(self, epoch, passes, evaluation, step_size, untouched):
+        """Append a record; several targets are added up. `untouched`: F at the solver's own intercept."""
+        objective = evaluation.iterate_objective if untouched else evaluation.objective
+        record = (
+            epoch,
+            passes,
+            self.solver_seconds,
+            objective.sum(),
+            math.sqrt((evaluation.gradient_norm**2).sum()),
+            evaluation.bound.sum(),
+            np.max(step_size),
+            len(self.records) + 1.0,
+            self.evaluation_seconds,
+        )
+        self.records.append(record)
+        if self.verbose:
+            print(
+                f"epoch {epoch:6d}  passes {passes:8.1f}  seconds {self.solver_seconds:9.3f}  "
+                f"objective {record[3]:.10e}  bound {record[5]:.3e}  step size {record[6]:.3e}"
+            )
+
+    def as_dict(self):
+        """Return the records as a dict of arrays, one a column."""
+        columns = {name: np.array(values) for name, values in zip(COLUMNS, zip(*self.records, strict=True), strict=True)}
+        columns["epoch"] = columns["epoch"].astype(np.int64)
+        return columns
+
+
+class _Timer:
+    def __init__(self, history, attribute):
+        self.history, self.attribute = history, attribute
+
+    def __enter__(self):
+        self.start = time.perf_counter()
+
+    def __exit__(self, *_):
+        elapsed = time.perf_counter() - self.start
+        setattr(self.history, self.attribute, getattr(self.history, self.attribute) + elapsed)
+
+
+def warn_of(reason, rule, problem, solver, step_size, max_iter, n_iter):
+    """Warn that the fit ended short of tol: the bound reached, the likely cause, one thing to do."""
+    evaluation = rule.evaluation
+    if evaluation.separated:
+        warnings.warn(
+            "The classes are linearly separable and there is no penalty: the loss falls towards 0 as the coefficients "
+            "grow, and no finite optimum exists. The coefficients are those at which the fit stopped. Set a finite C.",
+            ConvergenceWarning,
+            stacklevel=5,
+        )
+        return
+    if reason == "tol":
+        return
+    certified = not np.any(np.isnan(evaluation.bound))
+    quantity = "a certified relative suboptimality" if certified else "a relative gradient"
+    reached = f"{type(solver).__name__} reached {quantity} of {np.max(evaluation.gap):.2e}, not tol={rule.tol:g}"
+    if reason == "rounding":
+        message = (
+            f"{reached}: rounding. The gradient is at the level of rounding errors and no longer falls; the coefficients "
+            "are as exact as float64 allows. Pass a larger tol."
+        )
+    else:
+        ended = (
+            f"in max_iter={max_iter} epochs"
+            if reason is None
+            else f"and the objective has stopped falling (after {n_iter} epochs)"
+        )
+        message = f"{reached}, {ended}. {_advice(problem, solver, step_size)}"
+    warnings.warn(message, ConvergenceWarning, stacklevel=5)
+
+
+def _advice(problem, solver, step_size):
+    """Name the likely cause of slow convergence and one thing to do."""
+    given = getattr(solver, "step_size", "auto")
+    if not isinstance(given, str) and hasattr(solver, "epsilon") is False:
+        relative = float(np.max(np.asarray(step_size) * max_smoothness(problem)))
+        if not 0.01 <= relative <= 2:
+            size = "large" if relative > 2 else "small"
+            return (
+                f"The step size {given:g} is probably too {size}: it is {relative:.2g} / L with L = max_i L_i. "
+                "Use step_size='auto'."
+            )
+    rms = np.sqrt(problem.second_moment())
+    used = rms > 0
+    if np.any(used) and rms[used].max() > 10 * rms[used].min():
+        worst = int(np.argmax(rms))
+        return (
+            f"The columns of X differ in scale by up to {rms[used].max() / rms[used].min():.1e} (column {worst} is the "
+            "largest). Standardise them, for example with sklearn.preprocessing.StandardScaler."
+        )
+    if not solver.converges_linearly:
+        return (
+            f"{type(solver).__name__} converges sublinearly at best. Use a larger tol, tol=None for a fixed number of "
+            "epochs, or solver='auto'."
+        )
+    return "Increase max_iter, or use solver='auto'."
