@@ -6,6 +6,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skvr._blas import one_blas_thread
 from skvr._validation import canonical, check_number, check_sparse_structure
 from skvr.problem import FiniteSum
 from skvr.solvers import get_solver, solve
@@ -53,20 +54,21 @@ class FiniteSumEstimator(BaseEstimator):
 
     def _solve(self, solver, X, y, sample_weight, alpha, loss):
         """Minimise F and return the `Result` with `coef` (n_outputs, n_features) and `intercept` in X's dtype."""
-        problem = FiniteSum(X, y, sample_weight, alpha, loss, bool(self.fit_intercept), self.n_jobs)
-        theta = problem.zeros()
-        if self.warm_start and hasattr(self, "coef_"):
-            self._start_from_last_fit(problem, theta)
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        result = solve(
-            problem,
-            solver,
-            theta,
-            tol=self.tol,
-            max_iter=self.max_iter,
-            rng=np.random.default_rng(seed),
-            verbose=int(self.verbose),
-        )
+        with one_blas_thread():
+            problem = FiniteSum(X, y, sample_weight, alpha, loss, bool(self.fit_intercept), self.n_jobs)
+            theta = problem.zeros()
+            if self.warm_start and hasattr(self, "coef_"):
+                self._start_from_last_fit(problem, theta)
+            result = solve(
+                problem,
+                solver,
+                theta,
+                tol=self.tol,
+                max_iter=self.max_iter,
+                rng=np.random.default_rng(seed),
+                verbose=int(self.verbose),
+            )
         coef, intercept = np.array(problem.coef(theta)), np.array(problem.intercept(theta))
         if loss == "softmax" and self.tol is not None:  # equal shifts of all classes change no probability
             intercept -= intercept.mean()
@@ -93,9 +95,7 @@ class FiniteSumEstimator(BaseEstimator):
         self.n_iter_ = np.full(n_iter_shape, result.n_iter, dtype=np.int32)
         self.solver_ = result.solver
         self.step_size_ = result.step_size if len(result.step_size) > 1 else float(result.step_size[0])
-        self.suboptimality_ = (
-            result.suboptimality if len(result.suboptimality) > 1 else float(result.suboptimality[0])
-        )
+        self.suboptimality_ = result.suboptimality if len(result.suboptimality) > 1 else float(result.suboptimality[0])
         self.history_ = result.history
 
     def _raw_prediction(self, X):

@@ -59,7 +59,9 @@ def check_sparse_structure(X):
     elif X.format == "coo":
         row, col = X.coords if hasattr(X, "coords") else (X.row, X.col)
         if not len(row) == len(col) == len(X.data):
-            raise ValueError(f"X.row, X.col and X.data must be equally long, got {len(row)}, {len(col)}, {len(X.data)}.")
+            raise ValueError(
+                f"X.row, X.col and X.data must be equally long, got {len(row)}, {len(col)}, {len(X.data)}."
+            )
         _check_range(row, n_rows, "row")
         _check_range(col, n_columns, "column")
 
@@ -76,7 +78,9 @@ def _check_compressed(X, major, minor, name):
         )
     if np.any(indptr[1:] < indptr[:-1]):
         at = int(np.flatnonzero(indptr[1:] < indptr[:-1])[0])
-        raise ValueError(f"X.indptr must not decrease, but goes from {indptr[at]} to {indptr[at + 1]} at position {at}.")
+        raise ValueError(
+            f"X.indptr must not decrease, but goes from {indptr[at]} to {indptr[at + 1]} at position {at}."
+        )
     _check_range(indices[: indptr[-1]], minor, name)
 
 

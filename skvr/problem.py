@@ -112,9 +112,9 @@ class FiniteSum:
         """Return the row numbers at `positions` among the rows of positive weight."""
         return positions if self.rows is None else self.rows[positions]
 
-    def blocks(self):
-        """Yield (row numbers, those rows of X as float64) for blocks of `BLOCK_VALUES` values."""
-        size = max(1, BLOCK_VALUES // max(1, self.n_features))
+    def blocks(self, width=None):
+        """Yield (row numbers, those rows of X as float64) for blocks of `BLOCK_VALUES` values, `width` a row."""
+        size = max(1, int(BLOCK_VALUES / (width or self.n_features)))
         for first in range(0, self.n_samples, size):
             if self.rows is None:
                 rows = slice(first, min(self.n_samples, first + size))

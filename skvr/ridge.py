@@ -20,9 +20,7 @@ def check_alpha(alpha, n_targets):
     if values.dtype.kind not in "iuf":
         raise TypeError(f"alpha must be a number or an array of numbers, got {alpha!r}.")
     if values.shape != (n_targets,):
-        raise ValueError(
-            f"alpha must be one number or one per target, shape ({n_targets},); got shape {values.shape}."
-        )
+        raise ValueError(f"alpha must be one number or one per target, shape ({n_targets},); got shape {values.shape}.")
     for value in values:
         check_number("alpha", value, low=0)
     return values.astype(np.float64)

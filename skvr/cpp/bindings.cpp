@@ -39,8 +39,8 @@ struct Kernels {
     virtual void loss_in_shift(Order, ConstVector z, ConstVector shift, Vector value, Vector gradient,
                                Vector hessian) const = 0;
     virtual void sgd_epoch(Order, size_t batch, ConstVector eta, Vector theta) const = 0;
-    virtual void sag_epoch(Order, ConstVector eta, Vector theta, Vector table, Vector mean, size_t n_samples, bool saga,
-                           std::optional<ConstVector> metric, std::optional<Order> group) const = 0;
+    virtual size_t sag_epoch(Order, ConstVector eta, Vector theta, Vector table, Vector sum, size_t n_seen, bool saga,
+                             std::optional<ConstVector> metric, std::optional<Order> group) const = 0;
     virtual void svrg_epoch(Order, size_t batch, ConstVector eta, Vector theta, ConstVector snapshot_residual,
                             Vector full_gradient) const = 0;
     virtual void adaptive_epoch(Order, size_t batch, ConstVector eta, Vector theta, Rule& rule,
@@ -100,10 +100,10 @@ struct KernelsOf final : Kernels {
         check(order), steps(eta, order, batch), per_parameter(theta);
         skvr::sgd_epoch(data, order.data(), order.size(), batch, eta.data(), theta.data());
     }
-    void sag_epoch(Order order, ConstVector eta, Vector theta, Vector table, Vector mean, size_t n_samples, bool saga,
-                   std::optional<ConstVector> metric, std::optional<Order> group) const override {
-        check(order), steps(eta, order, 1), per_parameter(theta), per_row(table), per_parameter(mean);
-        require(n_samples > 0, "n_samples must be positive");
+    size_t sag_epoch(Order order, ConstVector eta, Vector theta, Vector table, Vector sum, size_t n_seen, bool saga,
+                     std::optional<ConstVector> metric, std::optional<Order> group) const override {
+        check(order), steps(eta, order, 1), per_parameter(theta), per_row(table), per_parameter(sum);
+        require(n_seen <= n, "n_seen must be at most the number of rows");
         require(metric.has_value() == group.has_value(), "metric and group go together");
         Metric m;
         if (metric) {
@@ -112,8 +112,8 @@ struct KernelsOf final : Kernels {
                 require(group->data()[j] >= 0 && size_t(group->data()[j]) < metric->size(), "group is out of range");
             m = {metric->data(), group->data(), metric->size()};
         }
-        skvr::sag_epoch(data, order.data(), order.size(), eta.data(), theta.data(), table.data(), mean.data(), n_samples,
-                        saga, m);
+        return skvr::sag_epoch(data, order.data(), order.size(), eta.data(), theta.data(), table.data(), sum.data(), n_seen,
+                               saga, m);
     }
     void svrg_epoch(Order order, size_t batch, ConstVector eta, Vector theta, ConstVector snapshot_residual,
                     Vector full_gradient) const override {
@@ -244,7 +244,7 @@ NB_MODULE(_kernels, m) {
         .def("sgd_epoch", &Kernels::sgd_epoch, "order"_a.noconvert(), "batch"_a, "eta"_a.noconvert(),
              "theta"_a.noconvert(), release())
         .def("sag_epoch", &Kernels::sag_epoch, "order"_a.noconvert(), "eta"_a.noconvert(), "theta"_a.noconvert(),
-             "table"_a.noconvert(), "mean"_a.noconvert(), "n_samples"_a, "saga"_a, "metric"_a.noconvert() = nb::none(),
+             "table"_a.noconvert(), "sum"_a.noconvert(), "n_seen"_a, "saga"_a, "metric"_a.noconvert() = nb::none(),
              "group"_a.noconvert() = nb::none(), release())
         .def("svrg_epoch", &Kernels::svrg_epoch, "order"_a.noconvert(), "batch"_a, "eta"_a.noconvert(),
              "theta"_a.noconvert(), "snapshot_residual"_a.noconvert(), "full_gradient"_a.noconvert(), release())

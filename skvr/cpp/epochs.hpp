@@ -23,33 +23,41 @@ SKVR_CLONES void sgd_epoch(const Data& data, const int64_t* order, size_t n, siz
             data.residual(size_t(order[first + t]), z.data(), &a[t * K]);
         }
         for (size_t t = 0; t < m * K; ++t) a[t] /= double(m);
-        w.step(order + first, m, eta, a.data(), nullptr);
+        w.step(order + first, m, eta, a.data(), nullptr, 1.0);
     }
     w.finish();
 }
 
-// sag: g_i <- grad loss_i(w), w -= eta (mean of the table + alpha w). Schmidt, Le Roux and Bach (2017), algorithm 1.
-// saga: w -= eta (g_i new - g_i old + old mean of the table + alpha w). Defazio, Bach and Lacoste-Julien (2014), eq. 7.
-// A row's gradient is a multiple of x_i, so the table holds K scalars a row; `mean` is the table's mean gradient over
-// the n_samples rows in use. In saga, old mean + (new - old) = new mean + (n - 1) / n (new - old).
+// sag: g_i <- grad loss_i(w), w -= eta (mean of the g + alpha w). Schmidt, Le Roux and Bach (2017), algorithm 1.
+// saga: w -= eta (g_i new - g_i old + old mean of the g + alpha w). Defazio, Bach and Lacoste-Julien (2014), eq. 7.
+// A row's gradient is a multiple of x_i, so the table holds K scalars a row; `sum` is the sum of the table's gradients,
+// and the mean is over the n_seen rows that have one: nan marks a row not yet drawn. Returns the new n_seen.
+// In saga the old mean is the new mean less (new - old) / n_seen.
 template <class Data>
-SKVR_CLONES void sag_epoch(const Data& data, const int64_t* order, size_t n, const double* eta, double* theta,
-                           double* table, double* mean, size_t n_samples, bool saga, Metric metric) {
+SKVR_CLONES size_t sag_epoch(const Data& data, const int64_t* order, size_t n, const double* eta, double* theta,
+                             double* table, double* sum, size_t n_seen, bool saga, Metric metric) {
     const size_t K = data.n_outputs();
     std::vector<double> z(K), r(K), change(K), a(K);
-    Iterate<Data> w(data, theta, mean, metric);
+    Iterate<Data> w(data, theta, sum, metric);
     for (size_t s = 0; s < n; ++s, eta += K) {
         const size_t i = size_t(order[s]);
+        double* g = table + i * K;
         w.predict(i, z.data());
         data.residual(i, z.data(), r.data());
-        for (size_t k = 0; k < K; ++k) {
-            change[k] = (r[k] - table[i * K + k]) / double(n_samples);
-            a[k] = saga ? double(n_samples - 1) * change[k] : 0.0;
-            table[i * K + k] = r[k];
+        if (std::isnan(g[0])) {
+            n_seen += 1;
+            std::fill(g, g + K, 0.0);
         }
-        w.step(order + s, 1, eta, a.data(), change.data());
+        const double share = 1.0 / double(n_seen);
+        for (size_t k = 0; k < K; ++k) {
+            change[k] = r[k] - g[k];
+            a[k] = saga ? change[k] - change[k] * share : 0.0;
+            g[k] = r[k];
+        }
+        w.step(order + s, 1, eta, a.data(), change.data(), share);
     }
     w.finish();
+    return n_seen;
 }
 
 // svrg: w -= eta (grad loss_B(w) - grad loss_B(snapshot) + full loss gradient at the snapshot + alpha w). Johnson and
@@ -69,7 +77,7 @@ SKVR_CLONES void svrg_epoch(const Data& data, const int64_t* order, size_t n, si
             data.residual(i, z.data(), &a[t * K]);
             for (size_t k = 0; k < K; ++k) a[t * K + k] = (a[t * K + k] - snapshot_residual[i * K + k]) / double(m);
         }
-        w.step(order + first, m, eta, a.data(), nullptr);
+        w.step(order + first, m, eta, a.data(), nullptr, 1.0);
     }
     w.finish();
 }

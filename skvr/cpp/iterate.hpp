@@ -1,9 +1,9 @@
 // The iterate w of the linear methods (sgd, minibatch, sag, saga, svrg), all of which step as
 //
-//     d += sum_i change_i x_i',    w -= eta M (alpha w + d + sum_i a_i x_i'),
+//     d += change x_i',    w -= eta M (alpha w + share d + sum_i a_i x_i'),
 //
-// with d a dense direction (the mean of SAG's table, SVRG's full gradient; absent in SGD), a few rows i, and M a diagonal
-// metric (the identity except in `auto`). Intercepts step alike with x = 1 and alpha = 0.
+// with d a dense direction (the sum of SAG's table, share = 1/m; SVRG's full gradient, share = 1; absent in SGD), one or
+// more rows i, and M a diagonal metric (the identity except in `auto`). Intercepts step alike with x = 1, alpha = 0.
 #pragma once
 
 #include <vector>
@@ -30,7 +30,7 @@ class Iterate;
 // What both layouts do with the K intercepts.
 template <class Data>
 inline void step_intercept(const Data& data, const Metric& metric, size_t m, const double* eta, const double* a,
-                           const double* change, double* theta, double* direction) {
+                           const double* change, double share, double* theta, double* direction) {
     if (!data.fit_intercept) return;
     const size_t K = data.n_outputs();
     const double scale = metric(data.rows.n_features);
@@ -41,7 +41,7 @@ inline void step_intercept(const Data& data, const Metric& metric, size_t m, con
         if (direction) {
             double& d = direction[data.n_coefficients() + k];
             if (change) d += change[k];
-            sum += d;
+            sum += share * d;
         }
         b[k] -= eta[k] * scale * sum;
     }
@@ -58,8 +58,8 @@ public:
 
     void predict(size_t i, double* z) const { data.predict(i, theta, z); }
 
-    // `change` (one row only) and `direction` may be null.
-    void step(const int64_t* rows, size_t m, const double* eta, const double* a, const double* change) {
+    // `change` (with one row only) and `direction` may be null.
+    void step(const int64_t* rows, size_t m, const double* eta, const double* a, const double* change, double share) {
         const size_t K = data.n_outputs(), p = data.rows.n_features;
         for (size_t k = 0; k < K; ++k) {
             double* w = theta + k * p;
@@ -71,7 +71,7 @@ public:
             else
                 for (size_t j = 0; j < p; ++j) {
                     d[j] += c * double(x[j]);
-                    w[j] -= e * scale[j] * (alpha * w[j] + d[j] + first * double(x[j]));
+                    w[j] -= e * scale[j] * (alpha * w[j] + share * d[j] + first * double(x[j]));
                 }
             for (size_t t = 1; t < m; ++t) {
                 const T* other = data.rows.row(size_t(rows[t]));
@@ -79,7 +79,7 @@ public:
                 for (size_t j = 0; j < p; ++j) w[j] -= e * scale[j] * next * double(other[j]);
             }
         }
-        step_intercept(data, metric, m, eta, a, change, theta, direction);
+        step_intercept(data, metric, m, eta, a, change, share, theta, direction);
     }
 
     void finish() {}
@@ -93,9 +93,9 @@ private:
 };
 
 // CSR rows: only the row's non-zeros are touched, and the result is exactly the dense one. A coordinate that the row
-// does not touch moves by w -> rho w - eta M d with rho = 1 - eta M alpha and d constant; so it is stored as u, with
+// does not touch moves by w -> rho w - eta M share d with rho = 1 - eta M alpha and d constant; it is stored as u, with
 //
-//     w = P (u - Q d),    P = product of the rho since the last flush,    Q = sum of eta M / P,
+//     w = P (u - Q d),    P = product of the rho since the last flush,    Q = sum of eta M share / P,
 //
 // and a step changes P and Q only (one pair per output and distinct entry of M). Rounding errors stay at the level of
 // the dense formula's: P |u| <= |w| + |d| (1 - P) / alpha. This is the just-in-time update of Schmidt, Le Roux and
@@ -115,7 +115,7 @@ public:
         });
     }
 
-    void step(const int64_t* rows, size_t m, const double* eta, const double* a, const double* change) {
+    void step(const int64_t* rows, size_t m, const double* eta, const double* a, const double* change, double share) {
         const size_t K = data.n_outputs();
         bool underflow = false, dense = false;
         for (size_t g = 0; g < metric.n_groups; ++g)
@@ -137,14 +137,14 @@ public:
             for (size_t j = 0; j < data.rows.n_features; ++j)
                 for (size_t k = 0; k < K; ++k) {
                     double& w = theta[j * K + k];
-                    const double d = direction ? direction[j * K + k] : 0.0;
+                    const double d = direction ? share * direction[j * K + k] : 0.0;
                     w -= eta[k] * metric(j) * (data.alpha[k] * w + d);
                 }
         } else {
             for (size_t g = 0; g < metric.n_groups; ++g)
                 for (size_t k = 0; k < K; ++k) {
                     P[g * K + k] *= rho[g * K + k];
-                    Q[g * K + k] += eta[k] * metric.of_group(g) / P[g * K + k];
+                    Q[g * K + k] += eta[k] * metric.of_group(g) * share / P[g * K + k];
                 }
         }
         for (size_t t = 0; t < m; ++t)
@@ -153,7 +153,7 @@ public:
                 for (size_t k = 0; k < K; ++k)
                     theta[j * K + k] -= eta[k] * metric.of_group(g) * a[t * K + k] * x / P[g * K + k];
             });
-        step_intercept(data, metric, m, eta, a, change, theta, direction);
+        step_intercept(data, metric, m, eta, a, change, share, theta, direction);
     }
 
     void finish() { flush(); }

@@ -6,6 +6,7 @@ from skvr.smoothness import CURVATURE, row_curvature
 from skvr.solvers.base import Solver
 from skvr.solvers.newton import Newton
 from skvr.solvers.sag import SAGA
+from skvr.solvers.step_size import constant
 
 # Newton pays while its dense Hessian is cheap to form and to factorise: sizes in parameters (p + 1 a Hessian block) and
 # in multiply-adds. Ridge forms it once for all targets and steps.
@@ -66,12 +67,15 @@ class ScaledSAGA(SAGA):
 
     adopts_intercept = True
 
-    def _step_size(self, problem, state):
+    def _set_step_size(self, problem, state):
         metric = diagonal_metric(problem)
         state.metric, group = np.unique(metric, return_inverse=True)
         state.group = group.astype(np.int64)
-        largest_alpha = problem.alpha * metric[:-1].max(initial=0.0)
-        return 1 / (self._step_divisor * (row_curvature(problem, metric).max() + largest_alpha))
+        eta = self.step_size
+        if eta == "auto":
+            largest_alpha = problem.alpha * metric[:-1].max()
+            eta = 1 / (3 * (row_curvature(problem, metric).max() + largest_alpha))
+        state.schedule = constant(eta, problem)
 
 
 def diagonal_metric(problem):

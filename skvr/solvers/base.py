@@ -24,6 +24,7 @@ class Solver(BaseEstimator):
     converges_linearly = True
     # Only `auto` continues from the best intercept that an evaluation finds; the textbook methods move b themselves.
     adopts_intercept = False
+    evaluates_every_epoch = False
     step_size_policies = ()
 
     def check(self):

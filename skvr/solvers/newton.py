@@ -9,11 +9,12 @@ from skvr.smoothness import CURVATURE
 from skvr.solvers.base import Solver, new_state, next_steps
 from skvr.solvers.step_size import constant
 
+HESSIAN_BLOCK = 4  # rows of the Hessian's blocks beside those of other passes: matrix products like them long
 ARMIJO = 1e-4
 HALVINGS = 60
 EPS = np.finfo(np.float64).eps
-# Eigenvalues of the scaled Hessian, whose diagonal is at most about 1, below this are rounding errors.
-RANK_TOLERANCE = 1e-13
+# Pivots and relative eigenvalues of the Hessian with unit diagonal below this are rounding errors.
+RANK_TOLERANCE = 1e-14
 
 
 class Newton(Solver):
@@ -42,6 +43,7 @@ class Newton(Solver):
     """
 
     adopts_intercept = True
+    evaluates_every_epoch = True  # a pass is little beside the Hessian
 
     def check(self):
         pass  # no hyper-parameter
@@ -79,15 +81,14 @@ class Newton(Solver):
         step = np.empty_like(g)
         if problem.loss == "squared":  # the Hessian is the data's alone: one factor for every distinct alpha
             if "gram" not in state.factors:
-                state.factors["gram"] = hessian(problem, state, np.ones((len(z) // K, 1)))
+                state.factors["gram"] = hessian(problem, state, z)
             for alpha in np.unique(problem.alpha):
                 if alpha not in state.factors:
                     state.factors[alpha] = _factorise(state.factors["gram"], problem, state, alpha)
                 targets = problem.alpha == alpha
                 step[targets] = _solve(state.factors[alpha], -g[targets].T).T
         else:
-            curvature = curvatures(problem, z)
-            factor = _factorise(hessian(problem, state, curvature), problem, state, problem.alpha[0])
+            factor = _factorise(hessian(problem, state, z), problem, state, problem.alpha[0])
             step[:] = _solve(factor, -g.ravel()).reshape(K, p + 1)
         direction = problem.zeros()
         w = step[:, :p] / state.scale
@@ -97,9 +98,9 @@ class Newton(Solver):
         return direction
 
 
-def _dense_blocks(problem):
+def _dense_blocks(problem, width=None):
     """Yield (row numbers, those rows as a dense float64 array)."""
-    for rows, block in problem.blocks():
+    for rows, block in problem.blocks(width):
         yield rows, block.toarray() if sp.issparse(block) else block
 
 
@@ -112,71 +113,73 @@ def column_moments(problem):
     return mean, variance
 
 
-def curvatures(problem, z):
-    """Return what `hessian` needs of each row: the logistic loss's curvature, (n, 1), or the K softmax probabilities."""
-    z = z.reshape(-1, problem.n_outputs)
-    if problem.loss == "softmax":
-        return softmax(z, axis=1)
-    e = np.exp(-np.abs(z))
-    return e / (1 + e) ** 2
+def hessian(problem, state, z):
+    """Return the Hessian of the mean weighted loss in centred and scaled columns, each output's intercept last.
 
-
-def hessian(problem, state, curvature):
-    """Return the Hessian of the mean weighted loss in centred and scaled columns, intercept last in each output.
-
-    For K classes with probabilities p it consists of K x K blocks X' diag(w (p_k [k = l] - p_k p_l)) X / n.
+    For K classes with probabilities p it consists of K x K blocks X' diag(w (p_k [k = m] - p_k p_m)) X / n: those off
+    the diagonal are -Z'Z with Z the K matrices sqrt(w) p_k X side by side, those on it are formed apart, where
+    p_k (1 - p_k) keeps its digits. For "squared" it is X' diag(w) X / n, for every target alike.
     """
-    K = curvature.shape[1]
+    K = problem.n_outputs if problem.loss == "softmax" else 1
     q = problem.n_features + 1
-    H = np.zeros((K, q, K, q))
-    for rows, block in _dense_blocks(problem):
+    coupled = np.zeros((K * q, K * q))
+    own = np.zeros((K, q, q))
+    for rows, block in _dense_blocks(problem, K * q / HESSIAN_BLOCK):
         columns = np.empty((block.shape[0], q))
         columns[:, :-1] = (block - state.mean) / state.scale
         columns[:, -1] = problem.fit_intercept
-        h, w = curvature[rows], problem.weight[rows, None]
+        columns *= np.sqrt(problem.weight[rows, None])
+        curvature = np.ones((len(columns), 1))
+        if problem.loss == "logistic":
+            e = np.exp(-np.abs(z[rows]))
+            curvature = (e / (1 + e) ** 2)[:, None]
+        elif problem.loss == "softmax":
+            p = softmax(z.reshape(-1, K)[rows], axis=1)
+            curvature = p * (p @ (1 - np.eye(K)))
+            products = (p[:, :, None] * columns[:, None, :]).reshape(len(columns), K * q)
+            coupled -= products.T @ products
         for k in range(K):
-            for m in range(k + 1):
-                if problem.loss == "softmax":
-                    second_derivative = h[:, k, None] * (float(k == m) - h[:, m, None])
-                else:
-                    second_derivative = h
-                H[k, :, m, :] += columns.T @ (w * second_derivative * columns)
+            root = columns * np.sqrt(curvature[:, k, None])
+            own[k] += root.T @ root
     for k in range(K):
-        for m in range(k):
-            H[m, :, k, :] = H[k, :, m, :].T
-    return H.reshape(K * q, K * q) / problem.n_samples
+        coupled[k * q : (k + 1) * q, k * q : (k + 1) * q] = own[k]
+    return coupled / problem.n_samples
 
 
 def _factorise(H, problem, state, alpha):
-    """Return a Cholesky factor of the scaled Hessian with its penalty, or its eigenpairs where it has none."""
+    """Return the factorised Hessian with its penalty: (scale, Cholesky factor), or (scale, eigenpairs) where singular.
+
+    scale brings the diagonal to 1.
+    """
     q = problem.n_features + 1
     K = len(H) // q
     H = H.copy()
-    penalty = np.append(alpha / state.scale**2, 0.0)
-    H[np.diag_indices(K * q)] += np.tile(penalty, K)
-    if not problem.fit_intercept:
-        last = np.arange(q - 1, K * q, q)
-        H[last, last] = 1.0
-    if K > 1:  # all classes moving together changes nothing: give that direction curvature 1, the gradient has no part in it
+    H[np.diag_indices(K * q)] += np.tile(np.append(alpha / state.scale**2, 0.0), K)
+    if K > 1:  # moving all classes together changes nothing, and the gradient has no part in it: give it some curvature
         for j in range(q):
-            H[j::q, j::q] += 1.0 / K
+            H[j::q, j::q] += np.trace(H[j::q, j::q]) / K**2
+    diagonal = np.diag(H).copy()
+    diagonal[diagonal <= 0] = 1.0
+    scale = 1 / np.sqrt(diagonal)
+    H *= np.outer(scale, scale)
     try:
         factor = scipy.linalg.cho_factor(H, lower=True)
-        if np.diag(factor[0]).min() ** 2 > RANK_TOLERANCE * np.diag(H).max():
-            return "cholesky", factor
+        if np.diag(factor[0]).min() ** 2 > RANK_TOLERANCE:
+            return scale, factor, None
     except scipy.linalg.LinAlgError:
         pass
     values, vectors = scipy.linalg.eigh(H)
     kept = values > RANK_TOLERANCE * values[-1]
-    return "eigen", (values[kept], vectors[:, kept])
+    return scale, None, (values[kept], vectors[:, kept])
 
 
-def _solve(factor, g):
-    kind, parts = factor
-    if kind == "cholesky":
-        return scipy.linalg.cho_solve(parts, g)
-    values, vectors = parts
-    return vectors @ ((vectors.T @ g).T / values).T
+def _solve(factorised, g):
+    scale, factor, eigenpairs = factorised
+    g = (scale * g.T).T
+    if factor is not None:
+        return (scale * scipy.linalg.cho_solve(factor, g).T).T
+    values, vectors = eigenpairs
+    return (scale * (vectors @ ((vectors.T @ g).T / values).T).T).T
 
 
 def _line_search(problem, theta, direction, gradient, z, loss):

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from skvr._validation import check_option
 from skvr.smoothness import max_smoothness
 from skvr.solvers import sampling
 from skvr.solvers.base import Solver, new_state, next_steps
@@ -11,19 +12,23 @@ from skvr.solvers.step_size import constant, inverse
 class SAG(Solver):
     """Stochastic average gradient: g_i <- grad loss_i(w), w -= eta (mean of the g_i + alpha w).
 
-    The table starts at the gradients of the starting point (one pass). A row's gradient is a multiple of x_i, so the
-    table takes one number a row and output. Converges linearly where alpha > 0.
+    A row's gradient is a multiple of x_i, so the table takes one number a row and output. Converges linearly where
+    alpha > 0.
 
     Parameters
     ----------
     step_size : float or "auto", default="auto"
         eta, which multiplies an estimate of the gradient of F (mean weighted loss plus alpha/2 ||w||^2). "auto" is
         1/L, L = max_i L_i with the sample weights and the intercept inside.
+    initial_table : {"zeros", "gradient"}, default="zeros"
+        The g_i before a row is first drawn. "zeros" leaves such rows out of the mean (its divisor is the number of rows
+        drawn so far), so that the first epoch is like SGD's. "gradient" starts at the gradients of the starting point,
+        for one pass; at 1/L the first epoch then often overshoots, since the mean changes slowly.
 
     Raises
     ------
     TypeError, ValueError
-        From the estimator's `fit`, if the step size is not a positive number or "auto".
+        From the estimator's `fit`, if a parameter is none of these.
 
     Notes
     -----
@@ -32,7 +37,7 @@ class SAG(Solver):
     References
     ----------
     The lecture "Finite-sum problems", "SAG". M. Schmidt, N. Le Roux and F. Bach, "Minimizing finite sums with the
-    stochastic average gradient", 2017, algorithm 1 and section 4 (exact lazy updates, step 1/L).
+    stochastic average gradient", 2017, algorithm 1 and section 4 (running count, exact lazy updates, step 1/L).
 
     Examples
     --------
@@ -46,31 +51,41 @@ class SAG(Solver):
     """
 
     _saga = False
-    _step_divisor = 1
 
-    def __init__(self, step_size="auto"):
+    def __init__(self, step_size="auto", initial_table="zeros"):
         self.step_size = step_size
+        self.initial_table = initial_table
 
-    def _step_size(self, problem, state):
-        return inverse(self._step_divisor * max_smoothness(problem))
+    def check(self):
+        super().check()
+        check_option("initial_table", self.initial_table, ("zeros", "gradient"))
+
+    def _set_step_size(self, problem, state):
+        L = max_smoothness(problem)
+        state.schedule = constant(inverse(L) if self.step_size == "auto" else self.step_size, problem)
 
     def init(self, problem, theta, rng):
-        table = problem.residual(problem.raw_prediction(theta))
-        state = new_state(None, table=table, mean=problem.loss_gradient(table), metric=None, group=None)
-        eta = self._step_size(problem, state) if self.step_size == "auto" else self.step_size
-        state.schedule = constant(eta, problem)
-        state.passes = 1.0
+        state = new_state(None, metric=None, group=None)
+        if self.initial_table == "zeros":
+            state.table = np.full(problem.X.shape[0] * problem.n_outputs, np.nan)
+            state.sum, state.n_seen = problem.zeros(), 0
+        else:
+            z = problem.raw_prediction(theta)
+            state.table = problem.residual(z, out=z)
+            state.sum, state.n_seen = problem.n_samples * problem.loss_gradient(state.table), problem.n_samples
+            state.passes = 1.0
+        self._set_step_size(problem, state)
         return state
 
     def epoch(self, problem, theta, state, rng):
         for rows in problem.slices(sampling.uniform(problem, rng)):
-            problem.kernels.sag_epoch(
+            state.n_seen = problem.kernels.sag_epoch(
                 rows,
                 next_steps(state, len(rows)),
                 theta,
                 state.table,
-                state.mean,
-                problem.n_samples,
+                state.sum,
+                state.n_seen,
                 self._saga,
                 state.metric,
                 state.group,
@@ -78,13 +93,14 @@ class SAG(Solver):
         state.passes += 1
 
     def gradient_estimate(self, problem, theta, state):
-        return state.mean + problem.penalty_gradient(theta)
+        return state.sum / state.n_seen + problem.penalty_gradient(theta)
 
 
 class SAGA(SAG):
     """SAGA: w -= eta (grad loss_i(w) - g_i + mean of the g + alpha w), then g_i <- grad loss_i(w).
 
-    The unbiased sibling of SAG: one row's change counts fully where SAG counts it with 1/n.
+    The unbiased sibling of SAG: one row's change counts fully where SAG counts it with 1/n. The table starts at the
+    gradients of the starting point (one pass).
 
     Parameters
     ----------
@@ -114,4 +130,11 @@ class SAGA(SAG):
     """
 
     _saga = True
-    _step_divisor = 3
+    initial_table = "gradient"  # not a parameter: the estimate is unbiased only over a whole table
+
+    def __init__(self, step_size="auto"):
+        self.step_size = step_size
+
+    def _set_step_size(self, problem, state):
+        L = max_smoothness(problem)
+        state.schedule = constant(inverse(3 * L) if self.step_size == "auto" else self.step_size, problem)

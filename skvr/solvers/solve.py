@@ -43,7 +43,7 @@ def solve(problem, solver, theta, *, tol, max_iter, rng, verbose=0):
     row_curvature(problem)  # refuses rows whose squared norm overflows
     solver = solver.resolve(problem)
     certificate = Certificate(problem)
-    rule = StoppingRule(tol, verbose > 0, solver.converges_linearly)
+    rule = StoppingRule(tol, verbose > 0 or solver.evaluates_every_epoch, solver.converges_linearly)
     history = History(verbose)
     reason = None
     with np.errstate(over="ignore", invalid="ignore"):

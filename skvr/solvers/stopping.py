@@ -114,7 +114,9 @@ class History:
 
     def as_dict(self):
         """Return the records as a dict of arrays, one a column."""
-        columns = {name: np.array(values) for name, values in zip(COLUMNS, zip(*self.records, strict=True), strict=True)}
+        columns = {
+            name: np.array(values) for name, values in zip(COLUMNS, zip(*self.records, strict=True), strict=True)
+        }
         columns["epoch"] = columns["epoch"].astype(np.int64)
         return columns
 

@@ -63,7 +63,9 @@ class SVRG(Solver):
         if eta == "auto":
             shared, variance = batch_smoothness(problem, batch, rng)
             eta = inverse(shared + 3 * variance)
-        return new_state(constant(eta, problem), batch=batch, rows_left=0, residual=None, loss_gradient=None, gradient=None)
+        return new_state(
+            constant(eta, problem), batch=batch, rows_left=0, residual=None, loss_gradient=None, gradient=None
+        )
 
     def epoch(self, problem, theta, state, rng):
         order = sampling.shuffled(problem, rng)
