@@ -74,7 +74,8 @@ def _check_compressed(X, major, minor, name):
         raise ValueError(f"X.indices and X.data must be equally long, got {len(indices)} and {len(X.data)}.")
     if indptr[0] != 0 or indptr[-1] > len(indices):
         raise ValueError(
-            f"X.indptr must run from 0 to at most the number of entries, {len(indices)}, got {indptr[0]} to {indptr[-1]}."
+            f"X.indptr must run from 0 to at most the number of entries, {len(indices)}; got {indptr[0]} to "
+            f"{indptr[-1]}."
         )
     if np.any(indptr[1:] < indptr[:-1]):
         at = int(np.flatnonzero(indptr[1:] < indptr[:-1])[0])
@@ -116,8 +117,6 @@ def check_sample_weight(sample_weight, X):
     ValueError
         If a weight is negative or not finite, if there is not one a row, or if all are zero.
     """
-    if sample_weight is not None and np.iscomplexobj(sample_weight):
-        raise ValueError("sample_weight must be real, got complex numbers.")
     weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
     if np.any(weight < 0):
         row = int(np.flatnonzero(weight < 0)[0])

@@ -19,6 +19,7 @@ from skvr.intercept import best_shift
 from skvr.smoothness import CURVATURE
 
 EPS = np.finfo(np.float64).eps
+ROUNDINGS = 16  # roundings of half an eps each that a gradient entry may gather, in the worst case seen
 
 
 @dataclass
@@ -103,25 +104,28 @@ class Certificate:
             negligible = measure <= 64 * EPS**2 * self.scale  # a fit that interpolates has F* = 0
             gap = np.where(self.free, measure, np.where(negligible, 0.0, measure / objective))
             g = problem.coef(gradient)
+            intercept = problem.intercept(theta) + shift
             return Evaluation(
                 objective=objective,
                 iterate_objective=iterate_loss + penalty,
                 bound=np.where(self.free, np.nan, measure),
                 gap=gap,
-                floor=self._floor(theta, r, objective),
+                floor=self._floor(theta, r, intercept, objective),
                 gradient_norm=np.sqrt(problem.by_task(np.einsum("kj,kj->k", g, g))),
-                intercept=problem.intercept(theta) + shift,
+                intercept=intercept,
                 separated=separated,
             )
 
-    def _floor(self, theta, r, objective):
-        """Return the size of `gap` that rounding errors can make: those of the sum of r_i x_i, and of r_i through z_i."""
+    def _floor(self, theta, r, intercept, objective):
+        """Return the `gap` that rounding errors can make: those of the sum of r_i x_i, and of r_i through z_i."""
         problem = self.problem
         coef = problem.coef(theta)
         w_norm = np.sqrt(problem.by_task(np.einsum("kj,kj->k", coef, coef)))
-        size = np.abs(self.row_norms @ np.abs(r).reshape(-1, problem.n_outputs))
-        curved = CURVATURE[problem.loss] * (problem.weight @ self.row_norms**2)
-        noise = EPS * ((problem.by_task(size) + curved * w_norm) / problem.n_samples + self.alpha * w_norm)
+        b_norm = np.sqrt(problem.by_task(intercept**2))
+        size = problem.by_task(self.row_norms @ np.abs(r).reshape(-1, problem.n_outputs))
+        weighted = problem.weight * self.row_norms
+        through_z = CURVATURE[problem.loss] * (weighted @ self.row_norms * w_norm + weighted.sum() * b_norm)
+        noise = ROUNDINGS * EPS * ((size + through_z) / problem.n_samples + self.alpha * w_norm)
         floor = noise**2 / (2 * self.alpha * objective)
         if self.free.any():
             largest = self.null_scale.max(axis=1, initial=0.0)

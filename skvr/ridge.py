@@ -29,18 +29,20 @@ def check_alpha(alpha, n_targets):
 class _RidgeBase(FiniteSumEstimator):
     """The squared loss with alpha / S in F."""
 
-    def _solve_targets(self, solver, X, Y, sample_weight):
+    def _alpha_in_F(self, Y, sample_weight):
+        """Return alpha / S of each target, refusing what float64 cannot hold."""
+        total = sample_weight.sum()
         with np.errstate(over="ignore"):
-            alpha = check_alpha(self.alpha, Y.shape[1]) / sample_weight.sum()
-            overflow = not np.all(np.isfinite(sample_weight @ (Y * Y)))
+            alpha = check_alpha(self.alpha, Y.shape[1]) / total
+            squares = sample_weight @ (Y * Y)
         if not np.all(np.isfinite(alpha)):
             raise ValueError(
-                f"alpha={self.alpha!r} divided by the sum of the sample weights, {sample_weight.sum():g}, is too large "
-                "for float64. Decrease alpha or increase the weights."
+                f"alpha={self.alpha!r} divided by the sum of the sample weights, {total:g}, is too large for float64. "
+                "Decrease alpha or increase the weights."
             )
-        if overflow:
+        if not np.all(np.isfinite(squares)):
             raise ValueError("The squares of y are too large for float64. Scale y first.")
-        return self._solve(solver, X, Y, sample_weight, alpha, "squared")
+        return alpha
 
 
 class Ridge(MultiOutputMixin, RegressorMixin, _RidgeBase):
@@ -187,7 +189,8 @@ class Ridge(MultiOutputMixin, RegressorMixin, _RidgeBase):
             sample_weight = check_sample_weight(sample_weight, X)
             y = np.asarray(y, dtype=np.float64)
             Y = y.reshape(len(y), -1)
-            result, coef, intercept = self._solve_targets(solver, X, Y, sample_weight)
+            alpha = self._alpha_in_F(Y, sample_weight)
+            result, coef, intercept = self._solve(solver, X, Y, sample_weight, alpha, "squared")
             if not self.fit_intercept:
                 self.coef_, self.intercept_ = coef if y.ndim == 2 else coef[0], 0.0
             elif y.ndim == 2:
@@ -341,8 +344,10 @@ class RidgeClassifier(ClassifierMixin, _RidgeBase):
                 raise ValueError(
                     f"RidgeClassifier needs samples of at least 2 classes, but y holds one class: {classes[0]!r}."
                 )
-            Y = LabelBinarizer(neg_label=-1, pos_label=1).fit(np.arange(len(classes))).transform(codes)
-            result, self.coef_, self.intercept_ = self._solve_targets(solver, X, Y.astype(np.float64), weight)
+            binarizer = LabelBinarizer(neg_label=-1, pos_label=1).fit(np.arange(len(classes)))
+            Y = binarizer.transform(codes).astype(np.float64)
+            alpha = self._alpha_in_F(Y, weight)
+            result, self.coef_, self.intercept_ = self._solve(solver, X, Y, weight, alpha, "squared")
             self.classes_ = classes
             self._set_result(result, Y.shape[1])
         return self

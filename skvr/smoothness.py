@@ -108,16 +108,14 @@ def intercept_curvature(problem):
     return np.full(problem.n_outputs, CURVATURE[problem.loss])
 
 
-def sign_smoothness(problem):
-    """Return the smoothness of F along steps of the size eta in every coordinate, shape (n_outputs,).
+def sign_curvature(problem, sign):
+    """Return an upper bound of the curvature of F along steps of one size in every coordinate, shape (n_tasks,).
 
-    Such a step changes a raw prediction by at most eta (||x_i||_1 + 1), so F by at most L_1 eta^2 / 2 beyond its
-    linear part, with L_1 = c/n sum_i w_i (||x_i||_1 + 1)^2 + alpha p.
+    Along `sign`, entries -1, 0, 1 flat as theta, it is s'Hs = c/n sum_i w_i (x_i . s)^2 + alpha ||s||^2; along random
+    signs it is the trace of H on average. The larger of the two.
     """
-    norms = np.zeros(problem.X.shape[0])
-    for rows, block in problem.blocks():
-        norms[rows] = np.asarray(abs(block).sum(axis=1)).ravel()
-    if problem.fit_intercept:
-        norms += 1
-    mean_square = problem.weight @ norms**2 / problem.n_samples
-    return CURVATURE[problem.loss] * mean_square + problem.alpha * problem.n_features
+    c = CURVATURE[problem.loss]
+    along = problem.raw_prediction(sign).reshape(-1, problem.n_outputs) ** 2
+    penalty = problem.by_task(problem.alpha * problem.n_features)
+    trace = row_curvature(problem).sum() / problem.n_samples * problem.by_task(np.ones(problem.n_outputs))
+    return np.maximum(c * problem.by_task(problem.weight @ along) / problem.n_samples, trace) + penalty

@@ -10,7 +10,7 @@ from skvr.solvers.base import Solver
 from skvr.solvers.newton import Newton
 from skvr.solvers.sag import SAG, SAGA
 from skvr.solvers.sgd import GD, SGD, MiniBatch
-from skvr.solvers.solve import Result, solve
+from skvr.solvers.solve import solve as solve
 from skvr.solvers.svrg import SVRG
 
 SOLVERS = {
@@ -41,11 +41,9 @@ __all__ = [
     "MiniBatch",
     "Newton",
     "RMSprop",
-    "Result",
     "ScaledSAGA",
     "Solver",
     "get_solver",
-    "solve",
 ]
 
 

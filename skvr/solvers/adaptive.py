@@ -7,7 +7,7 @@ import scipy.sparse as sp
 
 from skvr import _kernels
 from skvr._validation import check_number
-from skvr.smoothness import sign_smoothness
+from skvr.smoothness import sign_curvature
 from skvr.solvers import sampling
 from skvr.solvers.base import DEFAULT_BATCH, Solver, batch_rows, new_state, next_steps
 from skvr.solvers.step_size import InverseSqrt, constant
@@ -33,17 +33,18 @@ class _Adaptive(Solver):
     def _auto_step_size(self, problem, theta):
         """Return the size of a step in every coordinate at once that lowers F most, by its quadratic upper bound.
 
-        The first step of every rule moves each coordinate by about the same eta against the sign of its gradient, which
-        changes F by at most -eta ||g||_1 + eta^2 L_1 / 2: best at eta = ||g||_1 / L_1.
+        The first step of every rule moves each coordinate by about the same eta against the sign s of its gradient,
+        which changes F by at most -eta ||g||_1 + eta^2 s'Hs / 2, H an upper bound of the Hessian: best at
+        eta = ||g||_1 / s'Hs.
         """
         g = problem.gradient(theta)
-        size = np.abs(problem.coef(g)).sum(axis=1)
-        if problem.fit_intercept:
-            size += np.abs(problem.intercept(g))
-        if problem.loss == "softmax":
-            size = np.full(problem.n_outputs, size.sum() / problem.n_outputs)
-        L_1 = sign_smoothness(problem)
-        return size / np.where(L_1 > 0, L_1, 1.0)
+        size = problem.by_task(np.abs(problem.coef(g)).sum(axis=1) + np.abs(problem.intercept(g)))
+        curvature = sign_curvature(problem, np.sign(g))
+        eta = size / np.where(curvature > 0, curvature, 1.0)
+        return np.broadcast_to(eta, (problem.n_outputs,))
+
+    def _auto_schedule(self, problem, theta, steps_per_epoch):
+        return InverseSqrt(self._auto_step_size(problem, theta) / self._first_step(), steps_per_epoch)
 
     def init(self, problem, theta, rng):
         automatic = DEFAULT_BATCH
@@ -51,8 +52,7 @@ class _Adaptive(Solver):
             automatic = max(automatic, -(-problem.n_features * problem.X.shape[0] // max(1, problem.X.nnz)))
         batch = batch_rows(self.batch_size, problem, automatic)
         if self.step_size == "auto":
-            period = -(-problem.n_samples // batch)
-            schedule = InverseSqrt(self._auto_step_size(problem, theta) / self._first_step(), period)
+            schedule = self._auto_schedule(problem, theta, -(-problem.n_samples // batch))
         else:
             schedule = constant(self.step_size, problem)
         return new_state(schedule, batch=batch, rule=self._rule(theta.size))
@@ -72,8 +72,8 @@ class Adagrad(_Adaptive):
     Parameters
     ----------
     step_size : float or "auto", default="auto"
-        eta: the first step changes a coordinate by about eta, whatever the size of its gradient. "auto" starts where
-        a quadratic upper bound of F says that such a step lowers F most, and decreases as 1 / sqrt(1 + epochs).
+        eta: the first step changes a coordinate by about eta, whatever the size of its gradient. "auto" is constant,
+        the eta at which a quadratic upper bound of F says that the first step lowers F most.
     batch_size : int or "auto", default="auto"
         Rows a step, drawn in shuffled epochs. "auto" is 32 (for CSR rows at least as many as make a batch's non-zeros
         outnumber the features), and all rows for n <= 256.
@@ -105,6 +105,9 @@ class Adagrad(_Adaptive):
         self.step_size = step_size
         self.batch_size = batch_size
         self.epsilon = epsilon
+
+    def _auto_schedule(self, problem, theta, steps_per_epoch):
+        return constant(self._auto_step_size(problem, theta), problem)  # the sum v makes the steps decrease
 
     def _rule(self, size):
         return _kernels.adagrad(np.zeros(size), self.epsilon)

@@ -1,4 +1,4 @@
-"""Gradient descent, stochastic gradient descent, mini-batches: w -= eta g with g the gradient of all rows, one, some."""
+"""Gradient descent, stochastic and mini-batch: w -= eta g with g the gradient of all rows, of one, of some."""
 
 import numpy as np
 

@@ -3,6 +3,7 @@
 import math
 import time
 import warnings
+from collections import deque
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -11,6 +12,7 @@ from skvr.smoothness import max_smoothness
 
 FIRST_EVALUATIONS = 3
 EVALUATION_GROWTH = 1.2  # an evaluation costs a pass: later ones are spaced so that all together cost a fraction
+ESTIMATED_GROWTH = 1.02  # those that a solver's own estimate asks for may come closer
 PATIENCE = 5  # evaluations without progress
 
 COLUMNS = (
@@ -38,43 +40,45 @@ class StoppingRule:
         self.converges_linearly = converges_linearly
         self.last_epoch = 0
         self.evaluation = None
-        self.objectives = []
-        self.gaps = []
-        self.level = None
+        self.recent = deque()  # (bound, objective) of the last PATIENCE evaluations
+        self.best_bound = self.best_objective = np.inf  # of those before
 
     def is_due(self, epoch, certificate, estimate):
         """Whether the iterate after `epoch` is worth an evaluation.
 
         `estimate` is a function that returns the solver's estimate of the gradient of F, or None.
         """
-        if self.every_epoch or epoch <= FIRST_EVALUATIONS or epoch >= math.ceil(EVALUATION_GROWTH * self.last_epoch):
+        if self.every_epoch or epoch <= FIRST_EVALUATIONS or epoch >= EVALUATION_GROWTH * self.last_epoch:
             return True
+        if epoch < ESTIMATED_GROWTH * self.last_epoch:
+            return False
         gradient = estimate()
-        return gradient is not None and bool(np.all(certificate.measure(gradient) <= self.level))
+        return gradient is not None and bool(np.all(certificate.measure(gradient) <= self._level()))
+
+    def _level(self):
+        """Return what `Certificate.measure` must come down to for tol to hold, or for rounding errors to take over."""
+        certified = ~np.isnan(self.evaluation.bound)
+        return np.maximum(self.tol, self.evaluation.floor) * np.where(certified, self.evaluation.objective, 1.0)
 
     def update(self, epoch, evaluation):
         """Take an evaluation in; return why the fit ends: "tol", "rounding", "stalled" or None."""
         self.last_epoch, self.evaluation = epoch, evaluation
         if self.tol is None:
             return None
-        # What `Certificate.measure` must come down to for the rule to hold, or for rounding errors to take over.
-        unit = np.where(np.isnan(evaluation.bound), 1.0, evaluation.objective)
-        self.level = np.maximum(self.tol, evaluation.floor) * unit
         if np.all(evaluation.gap <= self.tol):
             return "tol"
-        self.objectives.append(evaluation.objective.sum())
-        waiting = evaluation.gap > self.tol
-        self.gaps.append(np.where(waiting, evaluation.gap, 0.0))
-        if len(self.gaps) <= PATIENCE:
-            return None
-        before, recent = self.gaps[:-PATIENCE], self.gaps[-PATIENCE:]
-        stopped_falling = np.min(recent, axis=0) >= np.min(before, axis=0)
-        if np.all(~waiting | (stopped_falling & (evaluation.gap <= evaluation.floor))):
+        bound = np.where(np.isnan(evaluation.bound), evaluation.gap, evaluation.bound)
+        self.recent.append((bound, evaluation.objective.sum()))
+        if len(self.recent) > PATIENCE:
+            bound, objective = self.recent.popleft()
+            self.best_bound = np.minimum(self.best_bound, bound)
+            self.best_objective = min(self.best_objective, objective)
+        stopped_falling = np.min([bound for bound, _ in self.recent], axis=0) >= self.best_bound
+        if np.all((evaluation.gap <= self.tol) | (stopped_falling & (evaluation.gap <= evaluation.floor))):
             return "rounding"
-        if not self.converges_linearly:
-            fall = min(self.objectives[:-PATIENCE]) - min(self.objectives[-PATIENCE:])
-            if fall <= self.tol * self.objectives[-1]:
-                return "stalled"
+        fall = self.best_objective - min(objective for _, objective in self.recent)
+        if not self.converges_linearly and fall <= self.tol * evaluation.objective.sum():
+            return "stalled"
         return None
 
 
@@ -151,8 +155,8 @@ def warn_of(reason, rule, problem, solver, step_size, max_iter, n_iter):
     reached = f"{type(solver).__name__} reached {quantity} of {np.max(evaluation.gap):.2e}, not tol={rule.tol:g}"
     if reason == "rounding":
         message = (
-            f"{reached}: rounding. The gradient is at the level of rounding errors and no longer falls; the coefficients "
-            "are as exact as float64 allows. Pass a larger tol."
+            f"{reached}: rounding. The gradient is at the level of rounding errors and no longer falls; the "
+            "coefficients are as exact as float64 allows. Pass a larger tol."
         )
     else:
         ended = (

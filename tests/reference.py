@@ -1,0 +1,226 @@
+"""Slow twins of the compiled solvers: the formulas of the lecture "Finite-sum problems", line by line in NumPy.
+
+The lecture minimises f(x) = 1/n sum_i f_i(x). Here x = (w, b) has one row per output, W of shape (K, p) and b of shape
+(K,), and
+
+    f_i(w, b) = w_i loss(y_i, W x_i + b) + alpha/2 ||w||^2,    w_i = s_i n / S,    S = sum_i s_i,
+
+with n the number of rows of positive weight: the intercept is not penalised, and several targets may each have their
+own alpha. Nothing is random and nothing stops: a function takes the rows in the `order` they are drawn and the step
+sizes `steps` of shape (n_steps, K), and returns the last W and b. What is fast in skvr (one number a row for its
+gradient, lazy updates, running sums) is spelled out: whole gradients in whole tables, every coordinate at every step.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import expit, logsumexp, softmax
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """F(w, b) = 1/n sum_i f_i(w, b)."""
+
+    X: np.ndarray  # (n_rows, p)
+    y: np.ndarray  # labels -1 and 1 ("logistic"), class numbers ("softmax"), targets (n_rows, K) ("squared")
+    sample_weight: np.ndarray  # the s_i
+    alpha: np.ndarray  # (K,)
+    loss: str
+    fit_intercept: bool
+
+    @property
+    def n(self):
+        return np.count_nonzero(self.sample_weight)
+
+    @property
+    def weight(self):
+        return self.sample_weight * self.n / self.sample_weight.sum()
+
+    def raw_prediction(self, W, b):
+        """z_i = W x_i + b, shape (n_rows, K)."""
+        return self.X @ W.T + b
+
+    def loss_value(self, z):
+        """The weighted losses, shape (n_rows, n_tasks): a target of "squared" is a task of its own."""
+        if self.loss == "logistic":
+            value = np.logaddexp(0, -self.y[:, None] * z)
+        elif self.loss == "softmax":
+            value = logsumexp(z, axis=1, keepdims=True) - np.take_along_axis(z, self.y[:, None].astype(int), axis=1)
+        else:
+            value = (self.y - z) ** 2 / 2
+        return self.weight[:, None] * value
+
+    def residual(self, z):
+        """r_i = w_i dloss/dz, shape (n_rows, K)."""
+        if self.loss == "logistic":
+            r = -self.y[:, None] * expit(-self.y[:, None] * z)
+        elif self.loss == "softmax":
+            r = softmax(z, axis=1) - np.eye(len(self.alpha))[self.y.astype(int)]
+        else:
+            r = z - self.y
+        return self.weight[:, None] * r
+
+    def objective(self, W, b):
+        """F of each task, shape (n_tasks,)."""
+        penalty = self.alpha / 2 * np.sum(W**2, axis=1)
+        if self.loss != "squared":
+            penalty = np.sum(penalty, keepdims=True)
+        return self.loss_value(self.raw_prediction(W, b)).sum(axis=0) / self.n + penalty
+
+    def gradient(self, W, b):
+        """The gradient of F in W and in b."""
+        return split(self.full_gradient(join(W, b)))
+
+    # What the lecture writes, with x = (w, b) of shape (K, p + 1).
+
+    def loss_gradients(self, x):
+        """The gradients of w_i loss_i(x), all rows: shape (n_rows, K, p + 1)."""
+        r = self.residual(self.raw_prediction(*split(x)))
+        one = np.full((len(self.X), 1), float(self.fit_intercept))
+        return r[:, :, None] * np.hstack([self.X, one])[:, None, :]
+
+    def penalty_gradient(self, x):
+        """The gradient of alpha/2 ||w||^2: alpha w, and 0 for the intercept."""
+        W, b = split(x)
+        return join(self.alpha[:, None] * W, 0 * b)
+
+    def batch_gradient(self, rows, x):
+        """1/|B| sum_{i in B} grad f_i(x)."""
+        return self.loss_gradients(x)[rows].mean(axis=0) + self.penalty_gradient(x)
+
+    def full_gradient(self, x):
+        """grad f(x) = 1/n sum_i grad f_i(x)."""
+        return self.loss_gradients(x).sum(axis=0) / self.n + self.penalty_gradient(x)
+
+
+def join(W, b):
+    return np.column_stack([W, b])
+
+
+def split(x):
+    return x[:, :-1], x[:, -1]
+
+
+def batches(order, batch, steps):
+    """Pair the batches B_k of `order` with their steps alpha_k, as columns: one a row of x."""
+    firsts = range(0, len(order), batch)
+    return [(order[first : first + batch], step[:, None]) for first, step in zip(firsts, steps, strict=True)]
+
+
+def gd(problem, W, b, steps):
+    """Lecture, "Finite-sum problem", eq. (GD)."""
+    x = join(W, b)
+    for step in steps[:, :, None]:
+        x = x - step * problem.full_gradient(x)
+    return split(x)
+
+
+def sgd(problem, W, b, order, steps):
+    """Lecture, "Finite-sum problem", eq. (SGD)."""
+    x = join(W, b)
+    for i, step in zip(order, steps[:, :, None], strict=True):
+        x = x - step * problem.batch_gradient([i], x)
+    return split(x)
+
+
+def minibatch(problem, W, b, order, steps, batch):
+    """Lecture, "Mini-batch SGD"."""
+    x = join(W, b)
+    for B, step in batches(order, batch, steps):
+        x = x - step * problem.batch_gradient(B, x)
+    return split(x)
+
+
+def initial_gradients(problem, x, initial_table):
+    """The table of gradients before the first step, and which rows have one: none of "zeros", all of "gradient".
+
+    It holds the gradients of the losses: alpha w is known exactly at every step (Schmidt, Le Roux and Bach, section 4).
+    """
+    if initial_table == "gradient":
+        return problem.loss_gradients(x), problem.sample_weight > 0
+    return np.zeros((len(problem.X), *x.shape)), np.zeros(len(problem.X), dtype=bool)
+
+
+def sag(problem, W, b, order, steps, initial_table, metric=1.0):
+    """Lecture, "SAG". The mean of the table is over the rows seen so far; `metric` scales the coordinates of a step."""
+    x = join(W, b)
+    g, seen = initial_gradients(problem, x, initial_table)
+    for i, step in zip(order, steps[:, :, None], strict=True):
+        g[i], seen[i] = problem.loss_gradients(x)[i], True
+        x = x - step * metric * (g.sum(axis=0) / seen.sum() + problem.penalty_gradient(x))
+    return split(x)
+
+
+def saga(problem, W, b, order, steps, initial_table, metric=1.0):
+    """Lecture, "Key idea of variance reduction": X - Y + E[Y] with Y the table of SAG. Defazio et al. (2014), eq. 7."""
+    x = join(W, b)
+    g, seen = initial_gradients(problem, x, initial_table)
+    for i, step in zip(order, steps[:, :, None], strict=True):
+        new, seen[i] = problem.loss_gradients(x)[i], True
+        x = x - step * metric * (new - g[i] + g.sum(axis=0) / seen.sum() + problem.penalty_gradient(x))
+        g[i] = new
+    return split(x)
+
+
+def svrg_inner(problem, W, b, order, steps, batch, snapshot):
+    """Lecture, "SVRG": the inner loop, with the snapshot x~ = (W, b) held fixed."""
+    x, x_tilde = join(W, b), join(*snapshot)
+    full = problem.full_gradient(x_tilde)
+    for B, step in batches(order, batch, steps):
+        x = x - step * (full + (problem.batch_gradient(B, x) - problem.batch_gradient(B, x_tilde)))
+    return split(x)
+
+
+def svrg(problem, W, b, orders, steps, batch):
+    """Lecture, "SVRG": one inner loop over each of `orders` with its `steps`; then the snapshot moves to the last x."""
+    for order, inner_steps in zip(orders, steps, strict=True):
+        W, b = svrg_inner(problem, W, b, order, inner_steps, batch, snapshot=(W, b))
+    return W, b
+
+
+def adagrad(problem, W, b, order, steps, batch, epsilon):
+    """Lecture, "Adagrad"."""
+    x = join(W, b)
+    v = np.zeros_like(x)
+    for B, step in batches(order, batch, steps):
+        g = problem.batch_gradient(B, x)
+        v = v + g**2
+        x = x - step * g / np.sqrt(v + epsilon)
+    return split(x)
+
+
+def rmsprop(problem, W, b, order, steps, batch, gamma, epsilon):
+    """Lecture, "RMSProp"."""
+    x = join(W, b)
+    v = np.zeros_like(x)
+    for B, step in batches(order, batch, steps):
+        g = problem.batch_gradient(B, x)
+        v = gamma * v + (1 - gamma) * g**2
+        x = x - step * g / np.sqrt(v + epsilon)
+    return split(x)
+
+
+def adadelta(problem, W, b, order, steps, batch, gamma, rho, epsilon):
+    """Lecture, "Adadelta", whose step size is 1: `steps` multiply it."""
+    x = join(W, b)
+    v, delta = np.zeros_like(x), np.zeros_like(x)
+    for B, step in batches(order, batch, steps):
+        g = problem.batch_gradient(B, x)
+        v = gamma * v + (1 - gamma) * g**2
+        g_tilde = np.sqrt(delta + epsilon) / np.sqrt(v + epsilon) * g
+        x = x - step * g_tilde
+        delta = rho * delta + (1 - rho) * g_tilde**2
+    return split(x)
+
+
+def adam(problem, W, b, order, steps, batch, beta_1, beta_2, epsilon):
+    """Lecture, "Adam"."""
+    x = join(W, b)
+    m, v = np.zeros_like(x), np.zeros_like(x)
+    for k, (B, step) in enumerate(batches(order, batch, steps), start=1):
+        g = problem.batch_gradient(B, x)
+        m = beta_1 * m + (1 - beta_1) * g
+        v = beta_2 * v + (1 - beta_2) * g**2
+        m_hat, v_hat = m / (1 - beta_1**k), v / (1 - beta_2**k)
+        x = x - step * m_hat / (np.sqrt(v_hat) + epsilon)
+    return split(x)

@@ -1,0 +1,32 @@
+"""Public docstrings follow numpydoc."""
+
+import pytest
+from numpydoc.validate import validate
+
+from skvr import solvers
+
+ESTIMATORS = ["skvr.LogisticRegression", "skvr.Ridge", "skvr.RidgeClassifier"]
+METHODS = ["skvr.LogisticRegression." + m for m in ("fit", "predict", "decision_function", "predict_proba")] + [
+    "skvr.LogisticRegression.predict_log_proba",
+    "skvr.Ridge.fit",
+    "skvr.Ridge.predict",
+    "skvr.RidgeClassifier.fit",
+    "skvr.RidgeClassifier.decision_function",
+    "skvr.RidgeClassifier.predict",
+]
+SOLVERS = ["skvr.solvers." + name for name in solvers.__all__ if name != "SOLVERS"]
+
+# Extended summaries, See Also and method examples where one line says it all; `self : Estimator` as in scikit-learn;
+# descriptions that begin with a symbol of the formula.
+NOT_ASKED = {"ES01", "SA01", "SA04", "EX01", "RT02", "PR08"}
+
+
+@pytest.mark.parametrize("name", ESTIMATORS + METHODS + SOLVERS)
+def test_docstring(name):
+    errors = [f"{code}: {message}" for code, message in validate(name)["errors"] if code not in NOT_ASKED]
+    assert not errors
+
+
+@pytest.mark.parametrize("name", ESTIMATORS + [n for n in SOLVERS if n != "skvr.solvers.Solver"])
+def test_docstring_has_an_example(name):
+    assert "EX01" not in [code for code, _ in validate(name)["errors"]]

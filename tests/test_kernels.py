@@ -1,0 +1,399 @@
+"""The compiled passes and epochs against NumPy: the same rows in the same order give the same numbers."""
+
+import functools
+import weakref
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import reference
+import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from reference import join
+from scipy.special import expit, logsumexp, softmax
+
+from skvr import _kernels
+from skvr.problem import FiniteSum
+
+RTOL, EPS = 1e-12, np.finfo(np.float64).eps
+
+N_ROWS, N_FEATURES = 23, 17  # 17: one whole vector of 16 lanes and a rest
+N_OUTPUTS = {"logistic": 1, "softmax": 3, "squared": 1, "squared-3": 3}
+CURVATURE = {"logistic": 1 / 4, "softmax": 1 / 2, "squared": 1}
+ALPHAS = np.array([0.05, 0.2, 1.0])  # of the targets of "squared-3"
+SHARES = np.array([1.0, 0.7, 0.4])  # of the step size, likewise
+
+# Every compiled method: its twin in reference.py and the twin's parameters. Each epsilon is large enough that its
+# place, inside or outside the root, shows.
+RULES = {
+    "adagrad": {"epsilon": 1e-3},
+    "rmsprop": {"gamma": 0.8, "epsilon": 1e-3},
+    "adadelta": {"gamma": 0.8, "rho": 0.7, "epsilon": 1e-3},
+    "adam": {"beta_1": 0.8, "beta_2": 0.95, "epsilon": 1e-3},
+}
+METRIC = np.resize([1.0, 0.25, 0.5], N_FEATURES + 1)
+LINEAR, ADAPTIVE = {"sgd": ("sgd", {})}, {}
+for name in ("sag", "saga"):
+    LINEAR[f"{name}-zeros"] = name, {"initial_table": "zeros"}
+    LINEAR[f"{name}-gradient"] = name, {"initial_table": "gradient"}
+    LINEAR[f"{name}-metric"] = name, {"initial_table": "gradient", "metric": METRIC}
+for batch in (1, 7, N_ROWS):
+    LINEAR[f"minibatch-{batch}"] = "minibatch", {"batch": batch}
+    LINEAR[f"svrg-{batch}"] = "svrg", {"batch": batch}
+    ADAPTIVE |= {f"{name}-{batch}": (name, rule | {"batch": batch}) for name, rule in RULES.items()}
+METHODS = LINEAR | ADAPTIVE
+
+LAYOUTS = ["dense", "int32", "int64"]  # dense rows, or CSR rows with such indices
+LOSSES, DTYPES, BOOLS = list(N_OUTPUTS), ["float32", "float64"], [True, False]
+
+
+def each(**axes):
+    """Run a test on every combination of these arguments."""
+
+    def parametrize(test):
+        for name, values in axes.items():
+            test = pytest.mark.parametrize(name, values)(test)
+        return test
+
+    return parametrize
+
+
+def make_problem(loss, *, dtype="float64", weighted=True, fit_intercept=True, alpha=None, scale=1, n=N_ROWS, seed=0):
+    """Return a reference problem: X sparse, with an empty row and column, exact in `dtype`."""
+    rng = np.random.default_rng(seed)
+    K, p = N_OUTPUTS[loss], N_FEATURES
+    X = (scale * rng.standard_normal((n, p)) * (rng.random((n, p)) < 0.4)).astype(dtype).astype(np.float64)
+    X[5:6], X[:, 5:6] = 0, 0
+    y = rng.standard_normal((n, K))
+    if loss in ("logistic", "softmax"):
+        y = rng.choice([-1.0, 1.0] if loss == "logistic" else [0.0, 1.0, 2.0], n)
+    sample_weight = rng.uniform(0.1, 3, n) if weighted else np.ones(n)
+    sample_weight[1::8] *= not weighted
+    if alpha is None:
+        alpha = ALPHAS if loss == "squared-3" else np.full(K, ALPHAS[0])
+    return reference.Problem(X, y, sample_weight, alpha, loss.removesuffix("-3"), fit_intercept)
+
+
+def compiled(P, layout="dense", dtype="float64"):
+    """Return the FiniteSum of a reference problem."""
+    X = P.X.astype(dtype)
+    if layout != "dense":
+        X = sp.csr_array(X)
+        X.indices, X.indptr = X.indices.astype(layout), X.indptr.astype(layout)
+    return FiniteSum(X, P.y, P.sample_weight, P.alpha, P.loss, P.fit_intercept)
+
+
+def random_point(P):
+    """Return W and b."""
+    rng = np.random.default_rng(1)
+    return 0.3 * rng.standard_normal((len(P.alpha), P.X.shape[1])), 0.3 * rng.standard_normal(len(P.alpha))
+
+
+def theta_of(problem, W, b):
+    theta = problem.zeros()
+    problem.coef(theta)[:], problem.intercept(theta)[:] = W, b
+    return theta
+
+
+def draw(P, method, n_rows=3 * N_ROWS + 2, seed=2):
+    """Return an order of rows of positive weight, repeats and a short last batch included, and decreasing steps."""
+    name, parameters = METHODS[method]
+    order = np.random.default_rng(seed).choice(np.flatnonzero(P.weight), n_rows)
+    k = np.arange(-(-n_rows // parameters.get("batch", 1)))
+    L = CURVATURE[P.loss] * np.max(P.weight * (np.sum(P.X**2, axis=1) + P.fit_intercept)) + P.alpha
+    first = np.full_like(P.alpha, 0.1) if name in RULES else 1 / np.where(L > 0, L, 1)
+    shares = SHARES[: len(P.alpha)] if P.loss == "squared" else 1
+    return order, shares * first / np.sqrt(1 + k[:, None] / 10)
+
+
+def run(method, P, problem, order, steps, cuts=()):
+    """Return (W, b) after the compiled method, called anew at the steps `cuts`; svrg moves its snapshot half-way."""
+    name, parameters = METHODS[method]
+    kernels, theta = problem.kernels, theta_of(problem, *random_point(P))
+    batch, half = parameters.get("batch", 1), len(steps) // 2
+    if name in ("sag", "saga"):
+        table, total, n_seen = np.full(len(P.X) * problem.n_outputs, np.nan), problem.zeros(), 0
+        if parameters["initial_table"] == "gradient":
+            table = problem.residual(problem.raw_prediction(theta))
+            total, n_seen = problem.n_samples * problem.loss_gradient(table), problem.n_samples
+        metric = np.unique(parameters["metric"], return_inverse=True) if "metric" in parameters else (None, None)
+    elif name in RULES:
+        state = [np.zeros(theta.size) for _ in range(2 if name in ("adadelta", "adam") else 1)]
+        rule = getattr(_kernels, name)(*state, **RULES[name])
+    for first, last in pairwise(sorted({0, *cuts, len(steps)} | ({half} if name == "svrg" else set()))):
+        rows, eta = order[first * batch : last * batch], steps[first:last].ravel()
+        if name in ("sag", "saga"):
+            n_seen = kernels.sag_epoch(rows, eta, theta, table, total, n_seen, name == "saga", *metric)
+        elif name in RULES:
+            kernels.adaptive_epoch(rows, batch, eta, theta, rule)
+        elif name == "svrg":
+            if first in (0, half):
+                residual = problem.residual(problem.raw_prediction(theta))
+                full = problem.loss_gradient(residual)
+            kernels.svrg_epoch(rows, batch, eta, theta, residual, full)
+        else:
+            kernels.sgd_epoch(rows, batch, eta, theta)
+    return join(problem.coef(theta), problem.intercept(theta))
+
+
+def twin(method, P, order, steps):
+    """Return (W, b) after the same steps of the twin."""
+    name, parameters = METHODS[method]
+    if name == "svrg":
+        half = len(steps) // 2
+        order, steps = np.split(order, [half * parameters["batch"]]), np.split(steps, [half])
+    return join(*getattr(reference, name)(P, *random_point(P), order, steps, **parameters))
+
+
+def assert_close(actual, desired):
+    """Compare to 1e-12 of the largest entry: the rounding errors of a sum are relative to its largest terms."""
+    assert_allclose(actual, desired, rtol=RTOL, atol=RTOL * np.max(np.abs(desired)))
+
+
+@functools.cache
+def solved(method, loss, dtype, weighted, fit_intercept):
+    P = make_problem(loss, dtype=dtype, weighted=weighted, fit_intercept=fit_intercept)
+    order, steps = draw(P, method)
+    return P, order, steps, twin(method, P, order, steps)
+
+
+@each(fit_intercept=BOOLS, weighted=BOOLS, dtype=DTYPES, layout=LAYOUTS, loss=LOSSES, method=METHODS)
+def test_epoch_follows_the_formula(method, loss, layout, dtype, weighted, fit_intercept):
+    P, order, steps, expected = solved(method, loss, dtype, weighted, fit_intercept)
+    assert_close(run(method, P, compiled(P, layout, dtype), order, steps), expected)
+
+
+@each(layout=LAYOUTS, loss=LOSSES, method=METHODS)
+def test_cut_epoch_equals_one_call(method, loss, layout):
+    P = make_problem(loss)
+    problem = compiled(P, layout)
+    order, steps = draw(P, method)
+    whole = run(method, P, problem, order, steps)
+    cut = run(method, P, problem, order, steps, cuts=(len(steps) // 3, len(steps) // 3 + 1))
+    # The end of a call brings the lazy coordinates of CSR rows up to date, which rounds them.
+    compare = assert_array_equal if layout == "dense" or method in ADAPTIVE else assert_close
+    compare(cut, whole)
+
+
+# rho = 1 - eta alpha is what a step leaves of a coordinate that its row does not touch. Given: the largest alpha, and
+# the step sizes in turn.
+SHRINKAGE = {
+    "no_penalty": (0.0, [0.2]),  # rho = 1: the geometric sums of the closed form are plain sums
+    "beyond_1/alpha": (4.0, [0.05, 0.25, 0.375]),  # rho = 0.8, 0, -0.5: no product can carry the last two
+    "underflow": (4.0, [0.24975]),  # rho = 1e-3: the product of 150 is 1e-450
+    "all": (4.0, [0.24975, 0.1, 0.24975, 0.375, 0.05]),
+}
+
+
+@each(layout=LAYOUTS, loss=LOSSES, shrinkage=SHRINKAGE, method=LINEAR)
+def test_lazy_updates_are_exact(method, shrinkage, loss, layout):
+    largest, cycle = SHRINKAGE[shrinkage]
+    # Targets with penalties of their own: a step has another rho for each.
+    alpha = largest * np.array([1.0, 0.25, 0.0]) if loss == "squared-3" else np.full(N_OUTPUTS[loss], largest)
+    P = make_problem(loss, weighted=False, alpha=alpha, scale=0.1)  # small rows: alpha alone decides what is stable
+    order, _ = draw(P, method, n_rows=150 * METHODS[method][1].get("batch", 1))
+    steps = np.tile(np.resize(cycle, 150)[:, None], len(alpha))
+    assert_close(run(method, P, compiled(P, layout), order, steps), twin(method, P, order, steps))
+
+
+# The adaptive rules are not here: where eta / sqrt(v + epsilon) exceeds 2 / L their steps amplify rounding errors.
+@settings(max_examples=30, deadline=None)
+@given(
+    loss=st.sampled_from(list(N_OUTPUTS)),
+    n=st.integers(1, 12),
+    alpha=st.sampled_from([0.0, 1e-8, 0.1, 100.0]),
+    scale=st.sampled_from([1e-3, 1.0, 1e3]),
+    fit_intercept=st.booleans(),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_lazy_updates_equal_dense_ones(loss, alpha, seed, **data):
+    P = make_problem(loss, alpha=np.full(N_OUTPUTS[loss], alpha), seed=seed, **data)
+    for method in LINEAR:
+        order, steps = draw(P, method, n_rows=30, seed=seed)
+        dense, lazy = (run(method, P, compiled(P, layout), order, steps) for layout in ("dense", "int32"))
+        assert_close(lazy, dense)
+
+
+@each(weighted=BOOLS, dtype=DTYPES, layout=LAYOUTS, loss=LOSSES)
+def test_passes(loss, layout, dtype, weighted):
+    P = make_problem(loss, dtype=dtype, weighted=weighted)
+    problem = compiled(P, layout, dtype)
+    (W, b), shift = random_point(P), np.linspace(-1, 2, len(P.alpha))
+    theta, z = theta_of(problem, W, b), P.raw_prediction(W, b)
+    prediction = problem.raw_prediction(theta).reshape(z.shape)
+    assert_close(prediction, np.where(P.weight[:, None] > 0, z, 0))  # rows of zero weight are left out
+    assert_close(problem.residual(z.ravel(), shift).reshape(z.shape), P.residual(z + shift))
+    assert_close(problem.objective(theta), P.objective(W, b))
+    gradient = join(problem.coef(problem.gradient(theta)), problem.intercept(problem.gradient(theta)))
+    assert_close(gradient, join(*P.gradient(W, b)))
+    assert_close(join(W, b) - 0.1 * gradient, join(*reference.gd(P, W, b, np.full((1, len(b)), 0.1))))
+    value, gradient, _ = problem.loss_in_shift(z.ravel(), shift)
+    assert_close(value, P.loss_value(z + shift).sum(axis=0) / P.n)
+    assert_close(gradient, P.residual(z + shift).sum(axis=0) / P.n)
+
+
+@each(loss=LOSSES)
+def test_derivatives_by_finite_differences(loss):
+    P = make_problem(loss)
+    problem = compiled(P)
+    z, shift = P.raw_prediction(*random_point(P)).ravel(), np.linspace(-1, 2, len(P.alpha))
+    value, gradient, hessian = problem.loss_in_shift(z, shift)
+    # A central difference errs by h^2/6 times a third or fourth derivative (below 1 for every loss) and by the rounding
+    # error of what it subtracts over h: with this h both are about eps^(2/3) = 4e-11.
+    h = EPS ** (1 / 3)
+    atol = EPS ** (2 / 3) * max(1, value.max())
+    for k, e in enumerate(h * np.eye(len(shift))):
+        above, below = problem.loss_in_shift(z, shift + e), problem.loss_in_shift(z, shift - e)
+        assert_allclose((above[0] - below[0]).sum() / (2 * h), gradient[k], rtol=0, atol=atol)
+        assert_allclose((above[1] - below[1]) / (2 * h), hessian[k], rtol=0, atol=atol)
+
+
+@each(dtype=DTYPES, p=[1, 15, 16, 17, 33])
+def test_every_lane_of_a_dense_row_counts_once(p, dtype):
+    # Whole numbers: every sum is exact in any order, so one wrong lane shows.
+    rng = np.random.default_rng(p)
+    X = rng.integers(-9, 10, (5, p)).astype(dtype)
+    W, b = rng.integers(-9, 10, (3, p)), rng.integers(-9, 10, 3)
+    problem = FiniteSum(X, np.zeros((5, 3)), np.ones(5), np.zeros(3), "squared", True)
+    z = problem.raw_prediction(theta_of(problem, W, b)).reshape(5, 3)
+    assert_array_equal(z, X @ W.T + b)
+    total = problem.zeros()
+    problem.kernels.add_gradients(np.arange(5, dtype=np.int64), z.ravel(), total)
+    assert_array_equal(problem.coef(total), z.T @ X)
+    assert_array_equal(problem.intercept(total), z.sum(axis=0))
+
+
+def loss_of_row(loss, y, z):
+    """Return the kernels' value, gradient and Hessian of the loss of one row; z may have any size."""
+    z = np.array(z, dtype=np.float64)
+    problem = FiniteSum(np.zeros((1, 1)), np.array([float(y)]), np.ones(1), np.zeros(len(z)), loss, True)
+    value, gradient, hessian = problem.loss_in_shift(z, np.zeros(len(z)))
+    assert_array_equal(gradient, problem.residual(z))
+    return value[0], gradient, hessian
+
+
+@each(y=[-1, 1], z=[-1e4, -800.0, -40.0, -1.0, 0.0, 1e-9, 1.0, 40.0, 700.0, 800.0, 1e4])
+def test_logistic_loss_is_stable(z, y):
+    value, gradient, hessian = loss_of_row("logistic", y, [z])
+    assert_allclose(value, np.logaddexp(0, -y * z), rtol=RTOL)
+    assert_allclose(gradient, [-y * expit(-y * z)], rtol=RTOL)
+    assert_allclose(hessian, [[expit(z) * expit(-z)]], rtol=RTOL)
+
+
+@each(y=[0, 1, 2], z=[[0, 0, 0], [1, 2, -1], [40, 0, -3], [1e4, 0, -1e4], [1e4, 1e4, 1e4 + 1], [-1e4, -9e3, -1e4]])
+def test_softmax_loss_is_stable(z, y):
+    value, gradient, hessian = loss_of_row("softmax", y, z)
+    p = softmax(z)
+    assert_allclose(value, logsumexp(z) - z[y], rtol=RTOL, atol=EPS * max(map(abs, z)))  # two terms, each rounded
+    assert_allclose(np.delete(gradient, y), np.delete(p, y), rtol=RTOL)
+    assert_allclose(gradient[y], -np.delete(p, y).sum(), rtol=RTOL)  # p_y - 1 without the cancellation
+    assert_allclose(hessian, np.diag(p) - np.outer(p, p), rtol=RTOL, atol=EPS)  # p_k - p_k^2 with p_k near 1
+
+
+# The binding layer refuses what does not fit, and converts nothing: an epoch would update the copy.
+
+ORDER, GROUP = np.arange(N_ROWS, dtype=np.int64), np.zeros(N_FEATURES + 1, dtype=np.int64)
+THETA, ROWS, OUTPUTS = np.zeros(3 * N_FEATURES + 3), np.zeros(3 * N_ROWS), np.zeros(3)
+HESSIAN, STEPS = np.zeros(9), dict(order=ORDER, eta=ROWS)
+SAG = dict(n_seen=N_ROWS, saga=False, metric=np.ones(2), group=GROUP)
+VALID = {  # what every method reads, and the arrays it writes to
+    "raw_predictions": (dict(order=ORDER, theta=THETA), dict(z=ROWS)),
+    "residuals": (dict(order=ORDER, z=ROWS, shift=OUTPUTS), dict(r=ROWS)),
+    "add_gradients": (dict(order=ORDER, r=ROWS), dict(out=THETA)),
+    "loss_in_shift": (dict(order=ORDER, z=ROWS, shift=OUTPUTS), dict(value=OUTPUTS, gradient=OUTPUTS, hessian=HESSIAN)),
+    "sgd_epoch": (dict(STEPS, batch=1), dict(theta=THETA)),
+    "sag_epoch": (dict(STEPS, **SAG), dict(theta=THETA, table=ROWS, sum=THETA)),
+    "svrg_epoch": (dict(STEPS, batch=1, snapshot_residual=ROWS), dict(theta=THETA, full_gradient=THETA)),
+    "adaptive_epoch": (dict(STEPS, batch=1), dict(theta=THETA)),
+}
+
+
+def call(method, layout="dense", **changed):
+    """Call a method with valid arguments, except those in `changed`."""
+    read, written = VALID[method]
+    arguments = read | {name: a.copy() for name, a in written.items()} | changed
+    if method == "adaptive_epoch":
+        arguments.setdefault("rule", _kernels.adagrad(THETA.copy(), 1e-6))
+    getattr(compiled(make_problem("squared-3"), layout).kernels, method)(**arguments)
+
+
+@each(layout=["dense", "int32"], method=VALID)
+def test_arrays_that_do_not_fit_are_refused(method, layout):
+    read, written = VALID[method]
+    call(method, layout)
+    call(method, layout, **{name: read[name][:0] for name in ("order", "eta") if name in read})  # no rows: no steps
+    for name, a in (read | written).items():
+        if not isinstance(a, np.ndarray):
+            continue
+        unfit, read_only = [a.astype(np.float32), a.astype(np.int32), np.repeat(a, 2)[::2], a[None], list(a)], a[:]
+        read_only.flags.writeable = False
+        if name in written:
+            unfit.append(read_only)
+        else:
+            call(method, layout, **{name: read_only})
+        for wrong in unfit:
+            with pytest.raises(TypeError, match="incompatible function arguments"):
+                call(method, layout, **{name: wrong})
+        for wrong in (a[1:], np.append(a, a[0])):
+            if name not in ("order", "metric"):  # these fit in any length
+                with pytest.raises(ValueError, match=r"size|must"):
+                    call(method, layout, **{name: wrong})
+    for row in (-1, N_ROWS, 2**62):
+        with pytest.raises(ValueError, match="row number outside"):
+            call(method, layout, order=np.where(ORDER == 3, row, ORDER))
+
+
+def test_numbers_that_do_not_fit_are_refused():
+    for method in ("sgd_epoch", "svrg_epoch", "adaptive_epoch"):
+        for batch in (-1, 0, 2, N_ROWS):  # 2, N_ROWS: not the batch that the steps are for
+            with pytest.raises((TypeError, ValueError), match=r"arguments|batch|eta"):
+                call(method, batch=batch)
+    for wrong in (dict(n_seen=N_ROWS + 1), dict(group=None), dict(group=GROUP - 1), dict(group=GROUP + 2)):
+        with pytest.raises(ValueError, match=r"n_seen|group"):
+            call("sag_epoch", **wrong)
+    for rule in (None, _kernels.adagrad(np.zeros(3), 1e-6)):
+        with pytest.raises((TypeError, ValueError), match=r"arguments|state"):
+            call("adaptive_epoch", rule=rule)
+    for state in ((np.zeros(3), np.zeros(4)), (np.zeros(3, dtype=np.float32), np.zeros(3))):
+        with pytest.raises((TypeError, ValueError), match=r"arguments|one size"):
+            _kernels.adam(*state, 0.9, 0.999, 1e-8)
+
+
+def int32(*numbers):
+    return np.array(numbers, dtype=np.int32)
+
+
+CSR = dict(data=np.ones(3), indices=int32(0, 2, 1), indptr=int32(0, 2, 3), n_features=3, loss="softmax")
+CSR |= dict(y=np.array([1.0, 0.0]), weight=np.ones(2), alpha=np.ones(2), fit_intercept=True)
+CORRUPTED = {
+    "data": [np.ones(2), np.ones(3, dtype=int)],
+    "indices": [int32(0, 3, 1), int32(0, -1, 1), int32(0, 2), np.zeros(3, dtype=np.int64), np.zeros(3)],
+    "indptr": [int32(0, 2), int32(1, 2, 3), int32(0, 2, 4), int32(0, 2, -1), int32(0, 4, 3), int32(0, -1, 3)],
+    "n_features": [2, -1],
+    "loss": ["hinge", "logistic"],  # "logistic" has one output, not two
+    "y": [np.ones(3), np.array([0.0, 2.0]), np.array([0.0, -1.0]), np.array([0.0, np.nan]), int32(0, 1)],
+    "weight": [np.ones(3), np.ones(2, dtype=np.float32)],
+    "alpha": [np.ones(1), np.ones(2, dtype=np.float32)],
+}
+
+
+def test_rows_that_do_not_fit_are_refused():
+    for name, values in CORRUPTED.items():
+        for wrong in values:
+            with pytest.raises((TypeError, ValueError)):
+                _kernels.csr(**(CSR | {name: wrong}))
+    for X in (np.ones((2, 3), order="F"), np.ones((3, 3)), np.ones((2, 3), dtype=int), np.ones(2)):
+        with pytest.raises((TypeError, ValueError)):
+            _kernels.dense(X, "logistic", np.ones(2), np.ones(2), np.ones(1), True)
+
+
+def test_kernels_own_their_arrays():
+    arrays = {name: a.copy() for name, a in CSR.items() if isinstance(a, np.ndarray)}
+    references = [weakref.ref(a) for a in arrays.values()]
+    kernels = _kernels.csr(**(CSR | arrays))
+    del arrays
+    assert all(r() is not None for r in references)
+    del kernels
+    assert all(r() is None for r in references)
