@@ -3,6 +3,7 @@
 import numpy as np
 
 MAX_ITERATIONS = 100
+SLOW = 15  # iterations after which the softmax starts again, from a smoother problem's solution
 # Newton squares the error: after a step this small it is at rounding level.
 TOLERANCE = 1e-9
 EPS = np.finfo(np.float64).eps
@@ -45,12 +46,11 @@ def _shift_logistic(problem, z, value, gradient, hessian):
     shift = np.zeros(1)
     for _ in range(MAX_ITERATIONS):
         low, high = (low, min(high, shift[0])) if gradient[0] > 0 else (max(low, shift[0]), high)
-        step = -gradient[0] / hessian[0, 0] if hessian[0, 0] > 0 else np.inf
-        new = shift[0] + step
+        new = shift[0] - gradient[0] / max(hessian[0, 0], np.finfo(float).tiny)
         if not low <= new <= high:
             new = 0.5 * (low + high)
         step, shift = new - shift[0], np.array([new])
-        if abs(step) <= TOLERANCE * (1 + abs(new)):
+        if abs(step) <= TOLERANCE + EPS * abs(new):
             break
         value, gradient, hessian = problem.loss_in_shift(z, shift)
     return shift, value
@@ -61,12 +61,16 @@ def _shift_softmax(problem, z, value, gradient, hessian):
 
     With mean probabilities p_k and weighted class shares pi_k the scaling step d_k = log(pi_k / p_k) minimises the
     upper bound log sum_k p_k exp(d_k) - pi . d of the change (Jensen), so it always descends; Newton alone stalls or
-    overflows where the probabilities are saturated.
+    overflows where the probabilities are saturated. Where both are slow, on predictions far larger than 1, the solution
+    for half the predictions, doubled, is a better start.
     """
     K = problem.n_outputs
     share = np.bincount(problem.y.astype(int), weights=problem.weight, minlength=K) / problem.n_samples
     shift = np.zeros(K)
-    for _ in range(MAX_ITERATIONS):
+    for iteration in range(MAX_ITERATIONS):
+        if iteration == SLOW and np.abs(z).max() > 2:
+            half = _shift_softmax(problem, z / 2, *problem.loss_in_shift(z / 2, np.zeros(K)))[0]
+            value, gradient, hessian = problem.loss_in_shift(z, shift := 2 * half)
         definite = hessian + 1.0 / K  # the constant vector, which changes no probability, is given curvature 1
         step = np.linalg.lstsq(definite, -gradient, rcond=None)[0]
         candidate = problem.loss_in_shift(z, shift + step)
@@ -77,6 +81,6 @@ def _shift_softmax(problem, z, value, gradient, hessian):
         step -= step.mean()
         shift = shift + step
         value, gradient, hessian = candidate
-        if np.abs(step).max() <= TOLERANCE * (1 + np.abs(shift).max()):
+        if np.abs(step).max() <= TOLERANCE + EPS * np.abs(shift).max():
             break
     return shift, value

@@ -1,0 +1,129 @@
+"""Promise 5: the certified bound is a bound; the best intercept is the best."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import minimize_scalar
+from scipy.special import logsumexp
+
+from skvr import LogisticRegression, Ridge
+from skvr.certificate import Certificate
+from skvr.intercept import best_shift
+from skvr.problem import FiniteSum
+
+SOLVERS = ["gd", "sgd", "minibatch", "sag", "saga", "svrg", "adagrad", "rmsprop", "adadelta", "adam"]
+
+
+def generated(data):
+    """Draw rows, weights and a penalty of any scale."""
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**16)))
+    n, p = data.draw(st.integers(2, 40)), data.draw(st.integers(1, 8))
+    X = rng.standard_normal((n, p)) * 10.0 ** rng.integers(-2, 3, p) + data.draw(st.sampled_from([0.0, 5.0]))
+    weight = rng.uniform(0.1, 3, n)
+    penalty = data.draw(st.sampled_from([1e-3, 1.0, 1e3]))
+    return rng, X, weight, penalty
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@settings(deadline=None, max_examples=60)
+@given(st.data())
+def test_the_bound_holds_for_logistic_regression(data):
+    rng, X, weight, penalty = generated(data)
+    n_classes = data.draw(st.integers(2, 4))
+    y = np.r_[np.arange(n_classes), rng.integers(0, n_classes, max(0, len(X) - n_classes))]
+    X, weight = np.resize(X, (len(y), X.shape[1])), np.resize(weight, len(y))
+    options = {"C": 1 / penalty, "fit_intercept": data.draw(st.booleans())}
+    best = LogisticRegression(**options, tol=0, max_iter=100).fit(X, y, weight).history_["objective"].min()
+    model = LogisticRegression(
+        **options,
+        solver=data.draw(st.sampled_from(SOLVERS)),
+        tol=1e-300,
+        max_iter=data.draw(st.integers(1, 20)),
+        random_state=0,
+    ).fit(X, y, weight)
+    raw = X @ model.coef_.T + model.intercept_
+    signs = 2.0 * y - 1
+    loss = np.logaddexp(0, -signs * raw[:, 0]) if n_classes == 2 else logsumexp(raw, axis=1) - raw[np.arange(len(y)), y]
+    objective = (weight @ loss + penalty / 2 * np.sum(model.coef_**2)) / weight.sum()
+    assert objective == pytest.approx(model.history_["objective"][-1], rel=1e-10)
+    assert (objective - best) / objective <= model.suboptimality_ * (1 + 1e-9) + 1e-13
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@settings(deadline=None, max_examples=60)
+@given(st.data())
+def test_the_bound_holds_for_every_target_of_ridge(data):
+    rng, X, weight, penalty = generated(data)
+    Y = rng.standard_normal((len(X), 2)) * [1.0, 100.0] + 3.0
+    model = Ridge(
+        alpha=[penalty, 10 * penalty],
+        solver=data.draw(st.sampled_from(SOLVERS)),
+        tol=1e-300,
+        max_iter=data.draw(st.integers(1, 20)),
+        random_state=0,
+    ).fit(X, Y, weight)
+    exact = Ridge(alpha=model.alpha, tol=1e-20).fit(X, Y, weight)
+
+    def objective(m):
+        residual = X @ m.coef_.T + m.intercept_ - Y
+        return (weight @ residual**2 + np.array(model.alpha) * np.sum(m.coef_**2, axis=1)) / (2 * weight.sum())
+
+    gap = (objective(model) - objective(exact)) / objective(model)
+    assert np.all(gap <= model.suboptimality_ * (1 + 1e-9) + 1e-13)
+
+
+def problem(y, loss, alpha=1e-3, K=1):
+    n = len(y)
+    return FiniteSum(np.ones((n, 1)), y, np.random.default_rng(0).uniform(0.5, 2, n), np.full(K, alpha), loss, True)
+
+
+@pytest.mark.parametrize("spread", [0.0, 1.0, 100.0, 1e4])
+@pytest.mark.parametrize("positive", [1, 50, 199])
+def test_the_best_intercept_of_two_classes(positive, spread):
+    """Plain Newton overflows on imbalanced, saturated predictions."""
+    rng = np.random.default_rng(positive)
+    y = np.where(np.arange(200) < positive, 1.0, -1.0)
+    F = problem(y, "logistic")
+    z = spread * rng.standard_normal(200)
+    shift, value, _ = best_shift(F, z)
+    _, gradient, _ = F.loss_in_shift(z, shift)
+    assert abs(gradient[0]) < 1e-12
+    exact = minimize_scalar(lambda b: F.loss_in_shift(z, np.array([b]))[0][0], bracket=(shift[0] - 1, shift[0] + 1))
+    assert value[0] <= exact.fun * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("spread", [0.0, 1.0, 30.0, 1e4])
+@pytest.mark.parametrize("rare", [1, 20])
+def test_the_best_intercepts_of_many_classes(rare, spread):
+    rng = np.random.default_rng(rare)
+    y = np.r_[np.zeros(200 - 2 * rare), np.full(rare, 1.0), np.full(rare, 2.0)]
+    F = problem(y, "softmax", K=3)
+    z = spread * rng.standard_normal(600)
+    shift, value, start = best_shift(F, z)
+    _, gradient, _ = F.loss_in_shift(z, shift)
+    assert value[0] <= start[0]
+    assert shift.sum() == pytest.approx(0, abs=1e-8 * max(1, np.abs(shift).max()))
+    assert np.abs(gradient).max() < 1e-10
+
+
+def test_a_perfect_fit_has_no_suboptimality():
+    """F* = 0: the bound is compared with the rounding level of F's scale, not with F."""
+    X = np.random.default_rng(0).standard_normal((30, 2))
+    for y in (np.zeros(30), np.full(30, 7.0)):
+        for solver in ("auto", "sag", "svrg"):
+            model = Ridge(solver=solver, random_state=0).fit(X, y)
+            assert model.suboptimality_ == 0
+            np.testing.assert_allclose(model.predict(X), y, rtol=1e-12)
+
+
+def test_measure_of_an_estimate_is_the_bound():
+    rng = np.random.default_rng(0)
+    F = FiniteSum(
+        rng.standard_normal((50, 3)), np.sign(rng.standard_normal(50)), np.ones(50), np.array([0.1]), "logistic", True
+    )
+    theta = rng.standard_normal(4)
+    certificate = Certificate(F)
+    evaluation = certificate.evaluate(theta)
+    theta[-1:] = evaluation.intercept
+    assert certificate.measure(F.gradient(theta)) == pytest.approx(evaluation.bound, rel=1e-9)
