@@ -4,6 +4,11 @@ import numpy as np
 from sklearn.utils.class_weight import compute_class_weight
 
 
+def label(value):
+    """Return a class as the user wrote it, for a message."""
+    return repr(value.item() if isinstance(value, np.generic) else value)
+
+
 def encode_classes(y, sample_weight, class_weight):
     """Return the classes of y, the class number of each row, and the sample weights times the class weights.
 
@@ -16,10 +21,10 @@ def encode_classes(y, sample_weight, class_weight):
     weight = sample_weight * _class_weights(classes, codes, y, sample_weight, class_weight)[codes]
     per_class = np.bincount(codes, weights=weight, minlength=len(classes))
     if not np.all(per_class > 0):
-        label = classes[int(np.flatnonzero(~(per_class > 0))[0])]
+        missing = classes[int(np.flatnonzero(~(per_class > 0))[0])]
         raise ValueError(
-            f"Class {label!r} has no row of positive weight. Remove its rows from X and y, or give one a positive "
-            "sample_weight and the class a positive class_weight."
+            f"Class {label(missing)} has no row of positive weight. Remove its rows from X and y, or give one a "
+            "positive sample_weight and the class a positive class_weight."
         )
     return classes, codes, weight
 

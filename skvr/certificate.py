@@ -10,12 +10,11 @@ penalty (alpha = 0) there is no such bound; the largest gradient entry is then m
 the intercept-only model could make of it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-import scipy.sparse as sp
 
-from skvr.intercept import best_shift
+from skvr.intercept import best_intercept
 from skvr.smoothness import CURVATURE
 
 EPS = np.finfo(np.float64).eps
@@ -46,6 +45,12 @@ class Evaluation:
     intercept: np.ndarray
     separated: bool
 
+    def at_iterate(self):
+        """Return the evaluation of (w, b) in the place of (w, b*): F, and with it the bound, is larger."""
+        bound = self.bound + (self.iterate_objective - self.objective)
+        gap = np.where(np.isnan(bound), self.gap, bound / np.where(bound > 0, self.iterate_objective, 1.0))
+        return replace(self, objective=self.iterate_objective, bound=bound, gap=gap)
+
 
 class Certificate:
     """Evaluates one problem; holds what does not change with w."""
@@ -54,10 +59,7 @@ class Certificate:
         self.problem = problem
         self.alpha = problem.of_task(problem.alpha)
         self.free = self.alpha == 0
-        self.row_norms = np.zeros(problem.X.shape[0])
-        for rows, block in problem.blocks():
-            norm = sp.linalg.norm if sp.issparse(block) else np.linalg.norm
-            self.row_norms[rows] = norm(block, axis=1)
+        self.row_norms = np.sqrt(problem.squared_row_norms)
         if problem.loss == "squared":
             self.scale = problem.weight @ problem.y.reshape(-1, problem.n_outputs) ** 2 / problem.n_samples
         else:
@@ -68,8 +70,8 @@ class Certificate:
         """Return 1/n sum_i w_i |x_ij| |r0_i|, r0 the residuals of the intercept-only model: (n_outputs, n_features)."""
         problem = self.problem
         z = np.zeros(problem.X.shape[0] * problem.n_outputs)
-        shift = best_shift(problem, z)[0]
-        r = np.abs(problem.residual(z, shift, out=z)).reshape(-1, problem.n_outputs)
+        intercept = best_intercept(problem, z, np.zeros(problem.n_outputs))[0]
+        r = np.abs(problem.residual(z, intercept, out=z)).reshape(-1, problem.n_outputs)
         if problem.loss == "squared":  # a constant target leaves nothing but rounding errors
             r = np.maximum(r, 64 * EPS * np.sqrt(self.scale) * problem.weight[:, None])
         return sum(abs(block).T @ r[rows] for rows, block in problem.blocks()).T / problem.n_samples
@@ -89,22 +91,23 @@ class Certificate:
         """Return the `Evaluation` at `theta`, or None where a raw prediction or F overflows. One effective pass."""
         problem = self.problem
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-            z = problem.raw_prediction(theta)
+            slopes = theta.copy()
+            problem.intercept(slopes)[:] = 0
+            z = problem.raw_prediction(slopes)
             if not np.all(np.isfinite(z)):
                 return None
-            shift, loss, iterate_loss = best_shift(problem, z)
+            intercept, loss, iterate_loss = best_intercept(problem, z, problem.intercept(theta))
             penalty = problem.by_task(problem.penalty(theta))
             objective = loss + penalty
             if not np.all(np.isfinite(objective)):
                 return None
-            separated = bool(self.free.any()) and self._separated(z, shift)
-            r = problem.residual(z, shift, out=z)
+            separated = bool(self.free.any()) and self._separated(z, intercept)
+            r = problem.residual(z, intercept, out=z)
             gradient = problem.loss_gradient(r) + problem.penalty_gradient(theta)
             measure = self.measure(gradient)
             negligible = measure <= 64 * EPS**2 * self.scale  # a fit that interpolates has F* = 0
             gap = np.where(self.free, measure, np.where(negligible, 0.0, measure / objective))
             g = problem.coef(gradient)
-            intercept = problem.intercept(theta) + shift
             return Evaluation(
                 objective=objective,
                 iterate_objective=iterate_loss + penalty,
@@ -132,11 +135,11 @@ class Certificate:
             floor = np.where(self.free, noise / (largest if problem.loss == "squared" else largest.max()), floor)
         return np.nan_to_num(floor, nan=0.0)
 
-    def _separated(self, z, shift):
+    def _separated(self, z, intercept):
         """Whether every row lies on its right side, which proves that the classes are linearly separable."""
         problem = self.problem
         rows = slice(None) if problem.rows is None else problem.rows
-        z = z.reshape(-1, problem.n_outputs)[rows] + shift
+        z = z.reshape(-1, problem.n_outputs)[rows] + intercept
         if problem.loss == "squared":
             return False
         if problem.loss == "logistic":

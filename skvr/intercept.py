@@ -9,32 +9,42 @@ TOLERANCE = 1e-9
 EPS = np.finfo(np.float64).eps
 
 
-def best_shift(problem, z):
-    """Minimise the mean weighted loss over a shift of the raw predictions z.
+def best_intercept(problem, z, start):
+    """Minimise the mean weighted loss over the intercept.
+
+    Parameters
+    ----------
+    problem : FiniteSum
+        The data.
+    z : ndarray
+        x_i . w of every row, flat, without an intercept: one that is large would drown them.
+    start : ndarray of shape (n_outputs,)
+        An intercept to begin with.
 
     Returns
     -------
-    shift : ndarray of shape (n_outputs,)
-        b* - b; zero without an intercept.
+    intercept : ndarray of shape (n_outputs,)
+        b*; `start` where the problem has no intercept.
     value, start_value : ndarray of shape (n_tasks,)
-        The mean weighted loss at the shift, and at zero.
+        The mean weighted loss at b* and at `start`.
     """
-    start = np.zeros(problem.n_outputs)
-    value, gradient, hessian = problem.loss_in_shift(z, start)
+    derivatives = problem.loss_in_shift(z, start)
+    start_value = derivatives[0]
     if not problem.fit_intercept:
-        return start, value, value
-    minimise = {"squared": _shift_squared, "logistic": _shift_logistic, "softmax": _shift_softmax}[problem.loss]
-    return *minimise(problem, z, value, gradient, hessian), value
+        return start, start_value, start_value
+    minimise = {"squared": _squared, "logistic": _logistic, "softmax": _softmax}[problem.loss]
+    return *minimise(problem, z, start, *derivatives), start_value
 
 
-def _shift_squared(problem, z, value, gradient, hessian):
-    """The mean residual, twice: the second removes the rounding error of the first."""
-    shift = -gradient
-    value, gradient, _ = problem.loss_in_shift(z, shift)
-    return shift - gradient, value
+def _squared(problem, z, b, value, gradient, hessian):
+    """The mean residual, thrice: once more removes the rounding error of a start far away, the last gives the value."""
+    for _ in range(2):
+        b = b - gradient
+        value, gradient, _ = problem.loss_in_shift(z, b)
+    return b - gradient, value
 
 
-def _shift_logistic(problem, z, value, gradient, hessian):
+def _logistic(problem, z, b, value, gradient, hessian):
     """Newton in one variable, kept inside a bracket: with saturated predictions plain Newton overflows.
 
     At logit(pi) - max z no row has a probability above pi, the weighted share of the class 1, at logit(pi) - min z
@@ -43,20 +53,19 @@ def _shift_logistic(problem, z, value, gradient, hessian):
     rows = slice(None) if problem.rows is None else problem.rows
     logit = np.log(problem.weight @ (problem.y > 0)) - np.log(problem.weight @ (problem.y < 0))
     low, high = logit - z[rows].max(), logit - z[rows].min()
-    shift = np.zeros(1)
     for _ in range(MAX_ITERATIONS):
-        low, high = (low, min(high, shift[0])) if gradient[0] > 0 else (max(low, shift[0]), high)
-        new = shift[0] - gradient[0] / max(hessian[0, 0], np.finfo(float).tiny)
+        low, high = (low, min(high, b[0])) if gradient[0] > 0 else (max(low, b[0]), high)
+        new = b[0] - gradient[0] / max(hessian[0, 0], np.finfo(float).tiny)
         if not low <= new <= high:
             new = 0.5 * (low + high)
-        step, shift = new - shift[0], np.array([new])
+        step, b = new - b[0], np.array([new])
         if abs(step) <= TOLERANCE + EPS * abs(new):
             break
-        value, gradient, hessian = problem.loss_in_shift(z, shift)
-    return shift, value
+        value, gradient, hessian = problem.loss_in_shift(z, b)
+    return b, value
 
 
-def _shift_softmax(problem, z, value, gradient, hessian):
+def _softmax(problem, z, b, value, gradient, hessian):
     """Newton in the sum-zero subspace where it lowers the loss, else one step of iterative scaling.
 
     With mean probabilities p_k and weighted class shares pi_k the scaling step d_k = log(pi_k / p_k) minimises the
@@ -66,21 +75,20 @@ def _shift_softmax(problem, z, value, gradient, hessian):
     """
     K = problem.n_outputs
     share = np.bincount(problem.y.astype(int), weights=problem.weight, minlength=K) / problem.n_samples
-    shift = np.zeros(K)
     for iteration in range(MAX_ITERATIONS):
         if iteration == SLOW and np.abs(z).max() > 2:
-            half = _shift_softmax(problem, z / 2, *problem.loss_in_shift(z / 2, np.zeros(K)))[0]
-            value, gradient, hessian = problem.loss_in_shift(z, shift := 2 * half)
+            half = best_intercept(problem, z / 2, np.zeros(K))[0]
+            value, gradient, hessian = problem.loss_in_shift(z, b := 2 * half)
         definite = hessian + 1.0 / K  # the constant vector, which changes no probability, is given curvature 1
         step = np.linalg.lstsq(definite, -gradient, rcond=None)[0]
-        candidate = problem.loss_in_shift(z, shift + step)
+        candidate = problem.loss_in_shift(z, b + step)
         solved = np.abs(definite @ step + gradient).max() <= 1e-6 * np.abs(gradient).max()
         if not (solved and candidate[0][0] <= value[0] + 4 * EPS * abs(value[0])):
             step = np.log(share) - np.log(np.maximum(gradient + share, np.finfo(float).tiny))
-            candidate = problem.loss_in_shift(z, shift + step)
+            candidate = problem.loss_in_shift(z, b + step)
         step -= step.mean()
-        shift = shift + step
+        b = b + step
         value, gradient, hessian = candidate
-        if np.abs(step).max() <= TOLERANCE + EPS * np.abs(shift).max():
+        if np.abs(step).max() <= TOLERANCE + EPS * np.abs(b).max():
             break
-    return shift, value
+    return b, value

@@ -7,14 +7,14 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
 from skvr._base import FiniteSumEstimator
-from skvr._classes import encode_classes
+from skvr._classes import encode_classes, label
 from skvr._validation import check_number, check_sample_weight, unchanged_on_failure
 
 
 class LogisticRegression(ClassifierMixin, FiniteSumEstimator):
     """Logistic regression fitted by a method of finite-sum optimisation.
 
-    Minimises, over coefficients w and an unpenalised intercept b,
+    Minimises, over coefficients w and an unpenalised intercept b, ::
 
         F(w, b) = 1/S sum_i s_i loss(y_i, x_i . w + b) + alpha/2 ||w||^2,    S = sum_i s_i,    alpha = 1 / (C S)
 
@@ -70,7 +70,7 @@ class LogisticRegression(ClassifierMixin, FiniteSumEstimator):
         Epochs run.
     n_features_in_ : int
         Number of features seen during `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, where X has names that are all strings.
     solver_ : solver object
         The solver that ran.
@@ -167,9 +167,10 @@ class LogisticRegression(ClassifierMixin, FiniteSumEstimator):
             classes, codes, weight = encode_classes(column_or_1d(y, warn=False), sample_weight, self.class_weight)
             if len(classes) < 2:
                 raise ValueError(
-                    f"LogisticRegression needs samples of at least 2 classes, but y holds one class: {classes[0]!r}."
+                    f"LogisticRegression needs samples of at least 2 classes, but y holds one class: "
+                    f"{label(classes[0])}."
                 )
-            with np.errstate(over="ignore", under="ignore"):
+            with np.errstate(all="ignore"):
                 alpha = 1 / (self.C * weight.sum())
             if not np.isfinite(alpha):
                 raise ValueError(

@@ -6,6 +6,8 @@ The intercept b is not penalised. Internally the weights are w_i = s_i n / S, wi
 f_i = w_i loss_i + alpha/2 ||w||^2 and F is the plain mean of the f_i.
 """
 
+from functools import cached_property
+
 import numpy as np
 import scipy.sparse as sp
 from joblib import Parallel, delayed, effective_n_jobs
@@ -54,8 +56,8 @@ class FiniteSum:
         relative = sample_weight / sample_weight.max()
         self.weight = relative * (self.n_samples / relative.sum())
         self.kernels = self._bind(self.loss, self.y, self.alpha, fit_intercept)
-        values_per_row = X.nnz / max(1, X.shape[0]) if sp.issparse(X) else self.n_features
-        self._rows_per_slice = max(1, int(SLICE_WORK / (self.n_outputs * (values_per_row + ROW_WORK))))
+        self._values_per_row = X.nnz / X.shape[0] if sp.issparse(X) else self.n_features
+        self._rows_per_slice = max(1, int(SLICE_WORK / (self.n_outputs * (self._values_per_row + ROW_WORK))))
 
     def _bind(self, loss, y, alpha, fit_intercept):
         arguments = (loss, y.ravel(), self.weight, alpha, fit_intercept)
@@ -114,7 +116,7 @@ class FiniteSum:
 
     def blocks(self, width=None):
         """Yield (row numbers, those rows of X as float64) for blocks of `BLOCK_VALUES` values, `width` a row."""
-        size = max(1, int(BLOCK_VALUES / (width or self.n_features)))
+        size = max(1, int(BLOCK_VALUES / max(1.0, width or self._values_per_row)))
         for first in range(0, self.n_samples, size):
             if self.rows is None:
                 rows = slice(first, min(self.n_samples, first + size))
@@ -205,6 +207,15 @@ class FiniteSum:
         """Return the gradient of F, flat as theta. One effective pass."""
         z = self.raw_prediction(theta)
         return self.loss_gradient(self.residual(z, out=z)) + self.penalty_gradient(theta)
+
+    @cached_property
+    def squared_row_norms(self):
+        """||x_i||^2 of every row, shape (n_samples in X,); inf where it overflows."""
+        norms = np.zeros(self.X.shape[0])
+        with np.errstate(over="ignore"):
+            for rows, block in self.blocks():
+                norms[rows] = (block.multiply(block) if sp.issparse(block) else block * block).sum(axis=1).ravel()
+        return norms
 
     def second_moment(self):
         """Return the weighted mean of x_ij^2 of each column, shape (n_features,)."""

@@ -7,7 +7,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
 from skvr._base import FiniteSumEstimator
-from skvr._classes import encode_classes
+from skvr._classes import encode_classes, label
 from skvr._validation import check_number, check_sample_weight, unchanged_on_failure
 
 
@@ -48,7 +48,7 @@ class _RidgeBase(FiniteSumEstimator):
 class Ridge(MultiOutputMixin, RegressorMixin, _RidgeBase):
     """Ridge regression fitted by a method of finite-sum optimisation.
 
-    Minimises, over coefficients w and an unpenalised intercept b,
+    Minimises, over coefficients w and an unpenalised intercept b, ::
 
         F(w, b) = 1/S sum_i s_i (y_i - x_i . w - b)^2 / 2 + alpha/(2 S) ||w||^2,    S = sum_i s_i
 
@@ -98,7 +98,7 @@ class Ridge(MultiOutputMixin, RegressorMixin, _RidgeBase):
         Epochs run, the same for all targets.
     n_features_in_ : int
         Number of features seen during `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, where X has names that are all strings.
     solver_ : solver object
         The solver that ran.
@@ -258,7 +258,7 @@ class RidgeClassifier(ClassifierMixin, _RidgeBase):
         Epochs run, the same for all targets.
     n_features_in_ : int
         Number of features seen during `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, where X has names that are all strings.
     solver_ : solver object
         The solver that ran.
@@ -342,7 +342,7 @@ class RidgeClassifier(ClassifierMixin, _RidgeBase):
             classes, codes, weight = encode_classes(column_or_1d(y, warn=False), sample_weight, self.class_weight)
             if len(classes) < 2:
                 raise ValueError(
-                    f"RidgeClassifier needs samples of at least 2 classes, but y holds one class: {classes[0]!r}."
+                    f"RidgeClassifier needs samples of at least 2 classes, but y holds one class: {label(classes[0])}."
                 )
             binarizer = LabelBinarizer(neg_label=-1, pos_label=1).fit(np.arange(len(classes)))
             Y = binarizer.transform(codes).astype(np.float64)

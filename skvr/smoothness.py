@@ -15,6 +15,7 @@ CURVATURE = {"logistic": 0.25, "softmax": 0.5, "squared": 1.0}
 POWER_ITERATIONS = 20
 # A power iteration approaches the eigenvalue from below, by a factor of about 1 - log(p) / (2 * iterations).
 POWER_MARGIN = 1.1
+NOISE_PROBES = 4  # each costs a pass; their mean is right to about 1 / sqrt(4)
 
 
 def row_curvature(problem, metric=None):
@@ -27,14 +28,14 @@ def row_curvature(problem, metric=None):
     metric : ndarray of shape (n_features + 1,), default=None
         Diagonal metric in which the norm is taken, the intercept's entry last.
     """
-    norms = np.zeros(problem.X.shape[0])
-    scale = np.ones(problem.n_features + 1) if metric is None else metric
     with np.errstate(over="ignore"):
-        for rows, block in problem.blocks():
-            squares = block.multiply(block) if sp.issparse(block) else block * block
-            norms[rows] = squares @ scale[:-1]
-        if problem.fit_intercept:
-            norms += scale[-1]
+        if metric is None:
+            norms = problem.squared_row_norms + problem.fit_intercept
+        else:
+            norms = np.zeros(problem.X.shape[0])
+            for rows, block in problem.blocks():
+                norms[rows] = (block.multiply(block) if sp.issparse(block) else block * block) @ metric[:-1]
+            norms += metric[-1] * problem.fit_intercept
         curvature = CURVATURE[problem.loss] * problem.weight * norms
     if not np.all(np.isfinite(curvature)):
         row = int(np.flatnonzero(~np.isfinite(curvature))[0])
@@ -108,14 +109,42 @@ def intercept_curvature(problem):
     return np.full(problem.n_outputs, CURVATURE[problem.loss])
 
 
+def descent_step_size(problem, theta, batch_size, rng):
+    """Return the step size that lowers F most in expectation at `theta`, shape (n_tasks,); inf where nothing moves.
+
+    The lecture's inequality E F(w - eta g) <= F - eta ||grad F||^2 + eta^2 / 2 E g'Hg, with an upper bound H of the
+    Hessian in the place of L, is best at eta = ||grad F||^2 / E g'Hg. A batch of b rows without replacement adds
+    (n - b) / (b (n - 1)) of the rows' own mean of g_i'Hg_i, which random signs u estimate: it is the mean of v'Hv for
+    v = n^-1/2 sum_i u_i r_i x_i.
+    """
+    n, K, b = problem.n_samples, problem.n_outputs, batch_size
+    residual = problem.residual(problem.raw_prediction(theta))
+    g = problem.loss_gradient(residual) + problem.penalty_gradient(theta)
+    curvature = direction_curvature(problem, g)
+    if b < n:
+        for _ in range(NOISE_PROBES):
+            signs = np.repeat(rng.choice([-1.0, 1.0], len(residual) // K), K)
+            v = np.sqrt(n) * problem.loss_gradient(signs * residual)
+            curvature += direction_curvature(problem, v) * (n - b) / (b * (n - 1)) / NOISE_PROBES
+    square = problem.by_task((problem.coef(g) ** 2).sum(axis=1) + problem.intercept(g) ** 2)
+    known = (curvature > 0) & np.isfinite(curvature)  # norms of 1e100 have squares, but not fourth powers
+    return np.where(known, square / np.where(known, curvature, 1.0), np.inf)
+
+
+def direction_curvature(problem, direction):
+    """Return d'Hd for a direction d, flat as theta, and H = c X'WX / n + alpha, shape (n_tasks,). Half a pass."""
+    along = problem.weight @ problem.raw_prediction(direction).reshape(-1, problem.n_outputs) ** 2
+    penalty = 2 * problem.by_task(problem.penalty(direction))
+    return CURVATURE[problem.loss] * problem.by_task(along) / problem.n_samples + penalty
+
+
 def sign_curvature(problem, sign):
     """Return an upper bound of the curvature of F along steps of one size in every coordinate, shape (n_tasks,).
 
-    Along `sign`, entries -1, 0, 1 flat as theta, it is s'Hs = c/n sum_i w_i (x_i . s)^2 + alpha ||s||^2; along random
-    signs it is the trace of H on average. The larger of the two.
+    Along `sign`, entries -1, 0, 1 flat as theta, it is d'Hd; along random signs it is the trace of H on average. The
+    larger of the two.
     """
-    c = CURVATURE[problem.loss]
-    along = problem.raw_prediction(sign).reshape(-1, problem.n_outputs) ** 2
-    penalty = problem.by_task(problem.alpha * problem.n_features)
-    trace = row_curvature(problem).sum() / problem.n_samples * problem.by_task(np.ones(problem.n_outputs))
-    return np.maximum(c * problem.by_task(problem.weight @ along) / problem.n_samples, trace) + penalty
+    ones = np.ones(problem.n_outputs)
+    trace = problem.by_task(row_curvature(problem).sum() / problem.n_samples * ones)
+    trace += problem.by_task(problem.alpha * problem.n_features)
+    return np.maximum(direction_curvature(problem, sign), trace)

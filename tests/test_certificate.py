@@ -9,7 +9,7 @@ from scipy.special import logsumexp
 
 from skvr import LogisticRegression, Ridge
 from skvr.certificate import Certificate
-from skvr.intercept import best_shift
+from skvr.intercept import best_intercept
 from skvr.problem import FiniteSum
 
 SOLVERS = ["gd", "sgd", "minibatch", "sag", "saga", "svrg", "adagrad", "rmsprop", "adadelta", "adam"]
@@ -86,10 +86,10 @@ def test_the_best_intercept_of_two_classes(positive, spread):
     y = np.where(np.arange(200) < positive, 1.0, -1.0)
     F = problem(y, "logistic")
     z = spread * rng.standard_normal(200)
-    shift, value, _ = best_shift(F, z)
-    _, gradient, _ = F.loss_in_shift(z, shift)
+    b, value, _ = best_intercept(F, z, np.zeros(1))
+    _, gradient, _ = F.loss_in_shift(z, b)
     assert abs(gradient[0]) < 1e-12
-    exact = minimize_scalar(lambda b: F.loss_in_shift(z, np.array([b]))[0][0], bracket=(shift[0] - 1, shift[0] + 1))
+    exact = minimize_scalar(lambda c: F.loss_in_shift(z, np.array([c]))[0][0], bracket=(b[0] - 1, b[0] + 1))
     assert value[0] <= exact.fun * (1 + 1e-12)
 
 
@@ -100,10 +100,10 @@ def test_the_best_intercepts_of_many_classes(rare, spread):
     y = np.r_[np.zeros(200 - 2 * rare), np.full(rare, 1.0), np.full(rare, 2.0)]
     F = problem(y, "softmax", K=3)
     z = spread * rng.standard_normal(600)
-    shift, value, start = best_shift(F, z)
-    _, gradient, _ = F.loss_in_shift(z, shift)
+    b, value, start = best_intercept(F, z, np.zeros(3))
+    _, gradient, _ = F.loss_in_shift(z, b)
     assert value[0] <= start[0]
-    assert shift.sum() == pytest.approx(0, abs=1e-8 * max(1, np.abs(shift).max()))
+    assert b.sum() == pytest.approx(0, abs=1e-8 * max(1, np.abs(b).max()))
     assert np.abs(gradient).max() < 1e-10
 
 

@@ -66,7 +66,10 @@ def test_grid_search_scores_a_diverging_step_size_nan():
     search = GridSearchCV(Ridge(solver="sgd", random_state=0), {"step_size": [1e3, "auto"]}, cv=2)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        with pytest.warns(sklearn.exceptions.FitFailedWarning, match="diverged"), pytest.warns(UserWarning, match="non-finite"):
+        with (
+            pytest.warns(sklearn.exceptions.FitFailedWarning, match="diverged"),
+            pytest.warns(UserWarning, match="non-finite"),
+        ):
             search.fit(X, y)
     assert np.isnan(search.cv_results_["mean_test_score"][0])
     assert search.best_params_ == {"step_size": "auto"}

@@ -104,6 +104,8 @@ struct KernelsOf final : Kernels {
                      std::optional<ConstVector> metric, std::optional<Order> group) const override {
         check(order), steps(eta, order, 1), per_parameter(theta), per_row(table), per_parameter(sum);
         require(n_seen <= n, "n_seen must be at most the number of rows");
+        require(n_seen > 0 || order.size() == 0 || std::isnan(table.data()[size_t(order.data()[0]) * data.n_outputs()]),
+                "with n_seen = 0 the table must hold nan");
         require(metric.has_value() == group.has_value(), "metric and group go together");
         Metric m;
         if (metric) {
@@ -185,7 +187,7 @@ void bind_csr(nb::module_& m) {
               for (size_t i = 0; i < n; ++i) require(ptr[i] <= ptr[i + 1], "indptr must not decrease");
               for (size_t t = 0; t < indices.size(); ++t)
                   require(indices.data()[t] >= 0 && size_t(indices.data()[t]) < n_features, "a column is out of range");
-              return choose_loss(loss, CsrRows<T, Index>{values.data(), indices.data(), ptr, n_features},
+              return choose_loss(loss, CsrRows<T, Index>{values.data(), indices.data(), ptr, n_features, n, size_t(ptr[n])},
                                  {y, weight, alpha, fit_intercept}, {nb::cast(values), nb::cast(indices), nb::cast(indptr)});
           },
           "data"_a.noconvert(), "indices"_a.noconvert(), "indptr"_a.noconvert(), "n_features"_a, "loss"_a,
@@ -212,6 +214,7 @@ PyRule make_rule(std::initializer_list<Vector> state, Formula formula) {
 }  // namespace
 
 NB_MODULE(_kernels, m) {
+    nb::set_leak_warnings(false);  // a rule kept to the end of the interpreter is no reason to print
     m.doc() = "Compiled passes and epochs over the rows of a finite sum; see skvr/cpp.";
 
     nb::class_<PyRule>(m, "Rule");

@@ -97,15 +97,19 @@ private:
 //
 //     w = P (u - Q d),    P = product of the rho since the last flush,    Q = sum of eta M share / P,
 //
-// and a step changes P and Q only (one pair per output and distinct entry of M). Rounding errors stay at the level of
-// the dense formula's: P |u| <= |w| + |d| (1 - P) / alpha. This is the just-in-time update of Schmidt, Le Roux and
-// Bach (2017), section 4.1, with the geometric sums carried along instead of recomputed.
+// and a step changes P and Q only (one pair per output and distinct entry of M). This is the just-in-time update of
+// Schmidt, Le Roux and Bach (2017), section 4.1, with the geometric sums carried along instead of recomputed. Rounding
+// errors are of the size of P Q |d|, how far an untouched coordinate has gone since the last flush; so all coordinates
+// are flushed every few hundred steps, as often as costs less than the steps themselves.
 template <class Data, class T, class Index>
 class Iterate<Data, CsrRows<T, Index>> {
 public:
     Iterate(const Data& data, double* theta, double* direction, Metric metric)
         : data(data), theta(theta), direction(direction), metric(metric), P(metric.n_groups * data.n_outputs(), 1.0),
-          Q(P.size(), 0.0), rho(P.size()) {}
+          Q(P.size(), 0.0), rho(P.size()) {
+        const double nonzeros_per_row = double(data.rows.n_nonzeros) / double(data.rows.n_rows) + 1;
+        flush_interval = 64 + size_t(4 * double(data.rows.n_features) / nonzeros_per_row);
+    }
 
     void predict(size_t i, double* z) const {
         const size_t K = data.n_outputs();
@@ -124,7 +128,7 @@ public:
                 dense |= factor < tiny;
                 underflow |= P[g * K + k] * factor < tiny;
             }
-        if (underflow) flush();
+        if (underflow || ++steps_since_flush == flush_interval) flush();
         if (change)
             data.rows.for_each_nonzero(size_t(rows[0]), [&](size_t j, double x) {
                 const size_t g = metric.group_of(j) * K;
@@ -172,6 +176,7 @@ private:
             for (size_t k = 0; k < K; ++k) theta[j * K + k] = value(j, k);
         std::fill(P.begin(), P.end(), 1.0);
         std::fill(Q.begin(), Q.end(), 0.0);
+        steps_since_flush = 0;
     }
 
     const Data& data;
@@ -179,6 +184,7 @@ private:
     double* direction;
     Metric metric;
     std::vector<double> P, Q, rho;
+    size_t steps_since_flush = 0, flush_interval;
 };
 
 }  // namespace skvr

@@ -36,19 +36,18 @@ struct Softmax {
     static constexpr size_t target_width(size_t) { return 1; }
     static constexpr size_t n_values(size_t) { return 1; }
 
-    // p_k = exp(z_k - max z) / sum; returns log(sum) + max z
-    static double probabilities(const double* z, size_t K, double* p) {
+    // p_k = exp(z_k - max z) / sum
+    static void probabilities(const double* z, size_t K, double* p) {
         const double top = *std::max_element(z, z + K);
         double sum = 0;
         for (size_t k = 0; k < K; ++k) sum += p[k] = std::exp(z[k] - top);
         for (size_t k = 0; k < K; ++k) p[k] /= sum;
-        return std::log(sum) + top;
     }
     static void value(const double* z, const double* y, size_t K, double* value) {
-        const double top = *std::max_element(z, z + K);
-        double sum = 0;
-        for (size_t k = 0; k < K; ++k) sum += std::exp(z[k] - top);
-        value[0] = std::log(sum) + (top - z[size_t(y[0])]);
+        const double* top = std::max_element(z, z + K);
+        double others = 0;
+        for (size_t k = 0; k < K; ++k) others += z + k == top ? 0 : std::exp(z[k] - *top);
+        value[0] = std::log1p(others) + (*top - z[size_t(y[0])]);
     }
     // Summed from the other classes where the row's own probability is near one: 1 - p would lose every digit.
     static void gradient(const double* z, const double* y, size_t K, double* r) {

@@ -36,6 +36,7 @@ struct CsrRows {
     const Index* indices;
     const Index* indptr;
     size_t n_features;
+    size_t n_rows, n_nonzeros;
 
     static constexpr bool feature_major = true;
 

@@ -93,9 +93,10 @@ def get_solver(solver, step_size="auto", batch_size="auto"):
         solver.check()
         return solver
     if not isinstance(solver, str):
+        hint = f" Write solvers.{solver.__name__}()." if isinstance(solver, type) else ""
         raise TypeError(
             f"solver must be one of {list(SOLVERS)} or an object of skvr.solvers, got {solver!r} of type "
-            f"{type(solver).__name__}."
+            f"{type(solver).__name__}.{hint}"
         )
     if solver not in SOLVERS:
         raise ValueError(f"solver must be one of {list(SOLVERS)} or an object of skvr.solvers, got {solver!r}.")

@@ -1,11 +1,11 @@
 """What a solver is: hyper-parameters, a first state, and one epoch."""
 
+from numbers import Integral
 from types import SimpleNamespace
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from skvr._validation import check_number
 from skvr.solvers.step_size import check_step_size
 
 # Up to this many rows an automatic batch is the whole data: the step is then deterministic, and costs microseconds.
@@ -69,10 +69,11 @@ def current_step_size(state):
 
 def check_batch_size(batch_size):
     """Raise unless `batch_size` is "auto" or a positive integer."""
-    if isinstance(batch_size, str) and batch_size != "auto":
-        raise ValueError(f"batch_size must be a positive integer or 'auto', got {batch_size!r}.")
-    if not isinstance(batch_size, str):
-        check_number("batch_size", batch_size, low=1, integer=True)
+    accepted = f"batch_size must be a positive integer or 'auto', got {batch_size!r}"
+    if isinstance(batch_size, (bool, np.bool_)) or not isinstance(batch_size, (str, Integral)):
+        raise TypeError(f"{accepted} of type {type(batch_size).__name__}.")
+    if not (batch_size == "auto" if isinstance(batch_size, str) else batch_size >= 1):
+        raise ValueError(f"{accepted}.")
 
 
 def batch_rows(batch_size, problem, automatic=DEFAULT_BATCH):

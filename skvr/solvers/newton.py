@@ -26,7 +26,8 @@ class Newton(Solver):
 
     Notes
     -----
-    An epoch is one step: two effective passes, and n (p K)^2 / 2 multiply-adds for the Hessian.
+    An epoch is one step, n (p K)^2 / 2 multiply-adds for the Hessian. `history_` counts it as two and a half effective
+    passes: the gradient, half a pass along the line, and the Hessian by its rows.
 
     References
     ----------
@@ -66,7 +67,7 @@ class Newton(Solver):
         direction = self._direction(problem, state, z, gradient)
         _line_search(problem, theta, direction, gradient, z, loss)
         next_steps(state, 1)
-        state.passes += 2
+        state.passes += 2.5
 
     def _direction(self, problem, state, z, gradient):
         """Return -H^-1 gradient, flat as theta, by way of the centred and scaled columns (x - mean) / scale.
@@ -100,7 +101,7 @@ class Newton(Solver):
 
 def _dense_blocks(problem, width=None):
     """Yield (row numbers, those rows as a dense float64 array)."""
-    for rows, block in problem.blocks(width):
+    for rows, block in problem.blocks(width or problem.n_features):
         yield rows, block.toarray() if sp.issparse(block) else block
 
 

@@ -22,8 +22,8 @@ class SAG(Solver):
         1/L, L = max_i L_i with the sample weights and the intercept inside.
     initial_table : {"zeros", "gradient"}, default="zeros"
         The g_i before a row is first drawn. "zeros" leaves such rows out of the mean (its divisor is the number of rows
-        drawn so far), so that the first epoch is like SGD's. "gradient" starts at the gradients of the starting point,
-        for one pass; at 1/L the first epoch then often overshoots, since the mean changes slowly.
+        drawn so far), so that the first epoch is like SGD's; a warm start begins as "gradient" does. "gradient" starts
+        at the gradients of the starting point, for one pass; from zero, at 1/L, the first epoch then often overshoots.
 
     Raises
     ------
@@ -66,7 +66,7 @@ class SAG(Solver):
 
     def init(self, problem, theta, rng):
         state = new_state(None, metric=None, group=None)
-        if self.initial_table == "zeros":
+        if self.initial_table == "zeros" and not theta.any():
             state.table = np.full(problem.X.shape[0] * problem.n_outputs, np.nan)
             state.sum, state.n_seen = problem.zeros(), 0
         else:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skvr.smoothness import batch_smoothness, full_smoothness, intercept_curvature
+from skvr.smoothness import batch_smoothness, descent_step_size, full_smoothness, intercept_curvature
 from skvr.solvers import sampling
 from skvr.solvers.base import Solver, batch_rows, new_state, next_steps
 from skvr.solvers.step_size import PL, InverseSqrt, constant, inverse
@@ -61,29 +61,32 @@ class _StochasticGradient(Solver):
     converges_linearly = False
     step_size_policies = ("pl", "pl-literal")
 
-    def _schedule(self, problem, batch, rng):
+    def _schedule(self, problem, theta, batch, rng):
         if self.step_size not in ("auto", *self.step_size_policies):
             return constant(self.step_size, problem)
         mu = problem.alpha
         if problem.fit_intercept:
             mu = np.minimum(mu, intercept_curvature(problem))
-        if np.any(mu == 0):
-            if self.step_size != "auto":
-                raise ValueError(
-                    f"step_size={self.step_size!r} needs a strongly convex objective, but there is no penalty: set a "
-                    "finite C or a positive alpha, or use step_size='auto'."
-                )
-            return InverseSqrt(inverse(sum(batch_smoothness(problem, batch, rng))), -(-problem.n_samples // batch))
+        if np.any(mu == 0) and self.step_size != "auto":
+            raise ValueError(
+                f"step_size={self.step_size!r} needs a strongly convex objective, but there is no penalty: set a "
+                "finite C or a positive alpha, or use step_size='auto'."
+            )
         if self.step_size == "pl-literal":
             return PL(mu, np.zeros_like(mu))
-        return PL.entered_at(inverse(sum(batch_smoothness(problem, batch, rng))), mu)
+        largest = inverse(sum(batch_smoothness(problem, batch, rng)))
+        if self.step_size == "auto":
+            largest = np.minimum(largest, descent_step_size(problem, theta, batch, rng))
+        if np.any(mu == 0):
+            return InverseSqrt(largest, -(-problem.n_samples // batch))
+        return PL.entered_at(largest, mu)
 
     def _batch(self, problem):
         return 1
 
     def init(self, problem, theta, rng):
         batch = self._batch(problem)
-        return new_state(self._schedule(problem, batch, rng), batch=batch)
+        return new_state(self._schedule(problem, theta, batch, rng), batch=batch)
 
     def epoch(self, problem, theta, state, rng):
         for rows in problem.slices(sampling.shuffled(problem, rng), state.batch):
@@ -103,8 +106,9 @@ class SGD(_StochasticGradient):
         eta_k, which multiplies the gradient of f_i = n s_i / S loss_i + alpha/2 ||w||^2, an unbiased estimate of the
         gradient of F. A number is a constant step. "pl" is (2k + 1) / (2 mu (k + 1)^2) entered at the step k0 at which
         it equals 1/L, L = max_i L_i, with mu = alpha (with an intercept at most the curvature of the loss in it);
-        "pl-literal" starts it at k = 0, where it is 1 / (2 mu) and first explodes. "auto" is "pl", and
-        1 / (L sqrt(1 + k/n)) where alpha = 0.
+        "pl-literal" starts it at k = 0, where it is 1 / (2 mu) and first explodes. "auto" is "pl" entered at eta_0, and
+        eta_0 / sqrt(1 + k/n) where alpha = 0: eta_0 is 1/L, or less where the first gradients are mostly noise, by the
+        lecture's descent inequality: ||grad F||^2 / mean g'Hg over the steps' gradients g, H a bound of the Hessian.
 
     Raises
     ------
@@ -131,7 +135,7 @@ class SGD(_StochasticGradient):
 
 
 class MiniBatch(_StochasticGradient):
-    """Mini-batch stochastic gradient descent: w -= eta_k (1/|B| sum_{i in B} grad f_i(w)).
+    """Mini-batch stochastic gradient descent: w -= eta_k (1/b sum_{i in B} grad f_i(w)), b rows in B.
 
     Parameters
     ----------

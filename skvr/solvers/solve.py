@@ -63,9 +63,11 @@ def solve(problem, solver, theta, *, tol, max_iter, rng, verbose=0):
                 evaluation = certificate.evaluate(theta)
             if evaluation is None:
                 raise _not_finite(problem, solver, state, epoch)
-            if solver.adopts_intercept and tol is not None:
+            if tol is None:  # (w, b) is what the fit returns
+                evaluation = evaluation.at_iterate()
+            elif solver.adopts_intercept:
                 problem.intercept(theta)[:] = evaluation.intercept
-            history.add(epoch, state.passes, evaluation, current_step_size(state), untouched=tol is None)
+            history.add(epoch, state.passes, evaluation, current_step_size(state))
             reason = rule.update(epoch, evaluation)
             if reason is not None:
                 break

@@ -9,8 +9,6 @@ from numbers import Real
 
 import numpy as np
 
-from skvr._validation import check_number
-
 
 @dataclass
 class Constant:
@@ -35,7 +33,7 @@ class PL:
 
     def __call__(self, k):
         k = k[:, None] + self.k0
-        return (2 * k + 1) / (2 * self.mu * (k + 1) ** 2)
+        return (2 * k + 1) / (k + 1) / (2 * self.mu * (k + 1))
 
     @classmethod
     def entered_at(cls, step_size, mu):
@@ -43,8 +41,7 @@ class PL:
 
         With t = k0 + 1: (2 t - 1) / (2 mu t^2) = step_size, the larger root.
         """
-        L = 1 / step_size
-        t = (L + np.sqrt(np.maximum(L * L - 2 * mu * L, 0))) / (2 * mu)
+        t = (1 + np.sqrt(np.maximum(1 - 2 * mu * step_size, 0))) / mu / (2 * step_size)
         return cls(mu, np.maximum(t - 1, 0))
 
 
@@ -61,17 +58,12 @@ class InverseSqrt:
 
 def check_step_size(step_size, names=()):
     """Raise unless `step_size` is a positive number, "auto", or one of the policies `names`."""
-    names = ("auto", *names)
-    if isinstance(step_size, str):
-        if step_size not in names:
-            raise ValueError(f"step_size must be a positive number or one of {list(names)}, got {step_size!r}.")
-    elif isinstance(step_size, Real):
-        check_number("step_size", step_size, low=0, low_included=False)
-    else:
-        raise TypeError(
-            f"step_size must be a positive number or one of {list(names)}, got {step_size!r} of type "
-            f"{type(step_size).__name__}."
-        )
+    names = ["auto", *names]
+    accepted = f"step_size must be a positive number or one of {names}, got {step_size!r}"
+    if isinstance(step_size, (bool, np.bool_)) or not isinstance(step_size, (str, Real)):
+        raise TypeError(f"{accepted} of type {type(step_size).__name__}.")
+    if not (step_size in names if isinstance(step_size, str) else 0 < step_size < np.inf):
+        raise ValueError(f"{accepted}.")
 
 
 def constant(step_size, problem):

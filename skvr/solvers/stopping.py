@@ -6,9 +6,11 @@ import warnings
 from collections import deque
 
 import numpy as np
+import scipy.sparse as sp
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
-from skvr.smoothness import max_smoothness
+from skvr.solvers.base import current_step_size
 
 FIRST_EVALUATIONS = 3
 EVALUATION_GROWTH = 1.2  # an evaluation costs a pass: later ones are spaced so that all together cost a fraction
@@ -76,8 +78,9 @@ class StoppingRule:
         stopped_falling = np.min([bound for bound, _ in self.recent], axis=0) >= self.best_bound
         if np.all((evaluation.gap <= self.tol) | (stopped_falling & (evaluation.gap <= evaluation.floor))):
             return "rounding"
+        # F alone would end a fit whose bound still falls: below tol F it cannot fall by tol F.
         fall = self.best_objective - min(objective for _, objective in self.recent)
-        if not self.converges_linearly and fall <= self.tol * evaluation.objective.sum():
+        if not self.converges_linearly and fall <= self.tol * evaluation.objective.sum() and stopped_falling.all():
             return "stalled"
         return None
 
@@ -95,14 +98,13 @@ class History:
         """Return a context that adds its seconds to `attribute`."""
         return _Timer(self, attribute)
 
-    def add(self, epoch, passes, evaluation, step_size, untouched):
-        """Append a record; several targets are added up. `untouched`: F at the solver's own intercept."""
-        objective = evaluation.iterate_objective if untouched else evaluation.objective
+    def add(self, epoch, passes, evaluation, step_size):
+        """Append a record; several targets are added up."""
         record = (
             epoch,
             passes,
             self.solver_seconds,
-            objective.sum(),
+            evaluation.objective.sum(),
             math.sqrt((evaluation.gradient_norm**2).sum()),
             evaluation.bound.sum(),
             np.max(step_size),
@@ -171,21 +173,23 @@ def warn_of(reason, rule, problem, solver, step_size, max_iter, n_iter):
 def _advice(problem, solver, step_size):
     """Name the likely cause of slow convergence and one thing to do."""
     given = getattr(solver, "step_size", "auto")
-    if not isinstance(given, str) and hasattr(solver, "epsilon") is False:
-        relative = float(np.max(np.asarray(step_size) * max_smoothness(problem)))
+    if not isinstance(given, str):
+        automatic = clone(solver).set_params(step_size="auto")
+        state = automatic.init(problem, problem.zeros(), np.random.default_rng(0))
+        relative = float(np.max(step_size / current_step_size(state)))
         if not 0.01 <= relative <= 2:
             size = "large" if relative > 2 else "small"
             return (
-                f"The step size {given:g} is probably too {size}: it is {relative:.2g} / L with L = max_i L_i. "
+                f"The step size {given:g} is probably too {size}: it is {relative:.2g} times the automatic one. "
                 "Use step_size='auto'."
             )
     rms = np.sqrt(problem.second_moment())
     used = rms > 0
     if np.any(used) and rms[used].max() > 10 * rms[used].min():
-        worst = int(np.argmax(rms))
+        scaler = "MaxAbsScaler" if sp.issparse(problem.X) else "StandardScaler"
         return (
-            f"The columns of X differ in scale by up to {rms[used].max() / rms[used].min():.1e} (column {worst} is the "
-            "largest). Standardise them, for example with sklearn.preprocessing.StandardScaler."
+            f"The columns of X differ in scale by up to {rms[used].max() / rms[used].min():.1e} (column "
+            f"{int(np.argmax(rms))} is the largest). Scale them, for example with sklearn.preprocessing.{scaler}."
         )
     if not solver.converges_linearly:
         return (
