@@ -120,15 +120,19 @@ def descent_step_size(problem, theta, batch_size, rng):
     n, K, b = problem.n_samples, problem.n_outputs, batch_size
     residual = problem.residual(problem.raw_prediction(theta))
     g = problem.loss_gradient(residual) + problem.penalty_gradient(theta)
-    curvature = direction_curvature(problem, g)
+    size = np.abs(g).max()  # everything is divided by it: norms of 1e100 have squares, but not fourth powers
+    if size == 0:
+        return np.full(problem.n_tasks, np.inf)
+    curvature = direction_curvature(problem, g / size)
     if b < n:
+        rows = slice(None) if problem.rows is None else problem.rows
         for _ in range(NOISE_PROBES):
-            signs = np.repeat(rng.choice([-1.0, 1.0], len(residual) // K), K)
-            v = np.sqrt(n) * problem.loss_gradient(signs * residual)
+            signs = np.zeros((len(residual) // K, 1))
+            signs[rows, 0] = rng.choice([-1.0, 1.0], n)
+            v = np.sqrt(n) * problem.loss_gradient((signs * residual.reshape(-1, K)).ravel() / size)
             curvature += direction_curvature(problem, v) * (n - b) / (b * (n - 1)) / NOISE_PROBES
-    square = problem.by_task((problem.coef(g) ** 2).sum(axis=1) + problem.intercept(g) ** 2)
-    known = (curvature > 0) & np.isfinite(curvature)  # norms of 1e100 have squares, but not fourth powers
-    return np.where(known, square / np.where(known, curvature, 1.0), np.inf)
+    square = problem.by_task(((problem.coef(g) / size) ** 2).sum(axis=1) + (problem.intercept(g) / size) ** 2)
+    return np.where(curvature > 0, square / np.where(curvature > 0, curvature, 1.0), np.inf)
 
 
 def direction_curvature(problem, direction):
