@@ -44,6 +44,11 @@ class _RidgeBase(FiniteSumEstimator):
             raise ValueError("The squares of y are too large for float64. Scale y first.")
         return alpha
 
+    def _set_coefficients(self, coef, intercept):
+        """Set them in scikit-learn's shapes: one target gives a 1-D coef_, no intercept the number 0.0."""
+        self.coef_ = coef if len(coef) > 1 else coef[0]
+        self.intercept_ = intercept if self.fit_intercept else 0.0
+
 
 class Ridge(MultiOutputMixin, RegressorMixin, _RidgeBase):
     """Ridge regression fitted by a method of finite-sum optimisation.
@@ -91,7 +96,7 @@ class Ridge(MultiOutputMixin, RegressorMixin, _RidgeBase):
     Attributes
     ----------
     coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
-        w, in the dtype of X.
+        w, in the dtype of X; 1-D for one target.
     intercept_ : float or ndarray of shape (n_targets,)
         b; 0.0 if `fit_intercept` is False.
     n_iter_ : ndarray of shape (n_targets,)
@@ -191,12 +196,7 @@ class Ridge(MultiOutputMixin, RegressorMixin, _RidgeBase):
             Y = y.reshape(len(y), -1)
             alpha = self._alpha_in_F(Y, sample_weight)
             result, coef, intercept = self._solve(solver, X, Y, sample_weight, alpha, "squared")
-            if not self.fit_intercept:
-                self.coef_, self.intercept_ = coef if y.ndim == 2 else coef[0], 0.0
-            elif y.ndim == 2:
-                self.coef_, self.intercept_ = coef, intercept
-            else:
-                self.coef_, self.intercept_ = coef[0], intercept[0]
+            self._set_coefficients(coef, intercept if y.ndim == 2 else intercept[0])
             self._set_result(result, Y.shape[1])
         return self
 
@@ -248,10 +248,10 @@ class RidgeClassifier(ClassifierMixin, _RidgeBase):
 
     Attributes
     ----------
-    coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
-        w, in the dtype of X.
-    intercept_ : ndarray of shape (1,) or (n_classes,)
-        b; zeros if `fit_intercept` is False.
+    coef_ : ndarray of shape (n_features,) or (n_classes, n_features)
+        w, in the dtype of X; one row a class for more than two classes.
+    intercept_ : float or ndarray of shape (1,) or (n_classes,)
+        b; 0.0 if `fit_intercept` is False.
     classes_ : ndarray of shape (n_classes,)
         The labels.
     n_iter_ : ndarray of shape (n_targets,)
@@ -347,7 +347,8 @@ class RidgeClassifier(ClassifierMixin, _RidgeBase):
             binarizer = LabelBinarizer(neg_label=-1, pos_label=1).fit(np.arange(len(classes)))
             Y = binarizer.transform(codes).astype(np.float64)
             alpha = self._alpha_in_F(Y, weight)
-            result, self.coef_, self.intercept_ = self._solve(solver, X, Y, weight, alpha, "squared")
+            result, coef, intercept = self._solve(solver, X, Y, weight, alpha, "squared")
+            self._set_coefficients(coef, intercept)
             self.classes_ = classes
             self._set_result(result, Y.shape[1])
         return self
@@ -365,8 +366,7 @@ class RidgeClassifier(ClassifierMixin, _RidgeBase):
         ndarray of shape (n_samples,) or (n_samples, n_classes)
             One column for two classes: positive means `classes_[1]`.
         """
-        scores = self._raw_prediction(X)
-        return scores[:, 0] if scores.shape[1] == 1 else scores
+        return self._raw_prediction(X)
 
     def predict(self, X):
         """Return the class with the largest score.
