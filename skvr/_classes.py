@@ -1,7 +1,61 @@
-"""Labels and class weights, for both classifiers."""
+"""What both classifiers share: labels, class weights, the class of a raw prediction."""
 
 import numpy as np
+from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import column_or_1d
+
+from skvr._validation import check_sample_weight
+
+
+class LinearClassifierMixin(ClassifierMixin):
+    """Labels in, labels out; needs `_validate_rows` and `_raw_prediction` of `FiniteSumEstimator`."""
+
+    def _validate_classes(self, X, y, sample_weight):
+        """Return X, the classes, the class number and the weight of each row, class weights included."""
+        X, y = self._validate_rows(X, y)
+        check_classification_targets(y)
+        sample_weight = check_sample_weight(sample_weight, X)
+        classes, codes, weight = encode_classes(column_or_1d(y, warn=True), sample_weight, self.class_weight)
+        if len(classes) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs samples of at least 2 classes, but y holds one class: "
+                f"{label(classes[0])}."
+            )
+        return X, classes, codes, weight
+
+    def decision_function(self, X):
+        """Return the raw predictions x . w + b.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_classes)
+            One column for two classes: positive means `classes_[1]`.
+        """
+        scores = self._raw_prediction(X)
+        return scores.ravel() if len(self.classes_) == 2 else scores
+
+    def predict(self, X):
+        """Return the class with the largest raw prediction.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Labels.
+        """
+        scores = self.decision_function(X)
+        return self.classes_[(scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)]
 
 
 def label(value):

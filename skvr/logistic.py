@@ -2,16 +2,13 @@
 
 import numpy as np
 from scipy.special import expit, log_expit, log_softmax, softmax
-from sklearn.base import ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import column_or_1d
 
 from skvr._base import FiniteSumEstimator
-from skvr._classes import encode_classes, label
-from skvr._validation import check_number, check_sample_weight, unchanged_on_failure
+from skvr._classes import LinearClassifierMixin
+from skvr._validation import check_number, unchanged_on_failure
 
 
-class LogisticRegression(ClassifierMixin, FiniteSumEstimator):
+class LogisticRegression(LinearClassifierMixin, FiniteSumEstimator):
     """Logistic regression fitted by a method of finite-sum optimisation.
 
     Minimises, over coefficients w and an unpenalised intercept b, ::
@@ -161,15 +158,7 @@ class LogisticRegression(ClassifierMixin, FiniteSumEstimator):
         with unchanged_on_failure(self):
             solver = self._check_parameters()
             check_number("C", self.C, low=0, high=np.inf, low_included=False)
-            X, y = self._validate_rows(X, y)
-            check_classification_targets(y)
-            sample_weight = check_sample_weight(sample_weight, X)
-            classes, codes, weight = encode_classes(column_or_1d(y, warn=False), sample_weight, self.class_weight)
-            if len(classes) < 2:
-                raise ValueError(
-                    f"LogisticRegression needs samples of at least 2 classes, but y holds one class: "
-                    f"{label(classes[0])}."
-                )
+            X, classes, codes, weight = self._validate_classes(X, y, sample_weight)
             with np.errstate(all="ignore"):
                 alpha = 1 / (self.C * weight.sum())
             if not np.isfinite(alpha):
@@ -190,38 +179,6 @@ class LogisticRegression(ClassifierMixin, FiniteSumEstimator):
             self.coef_, self.intercept_ = coef, intercept
             self._set_result(result, 1)
         return self
-
-    def decision_function(self, X):
-        """Return the raw predictions x . w + b.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The rows.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_classes)
-            One column for two classes: positive means `classes_[1]`.
-        """
-        scores = self._raw_prediction(X)
-        return scores[:, 0] if scores.shape[1] == 1 else scores
-
-    def predict(self, X):
-        """Return the most probable class of each row.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The rows.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            Labels.
-        """
-        scores = self.decision_function(X)
-        return self.classes_[(scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)]
 
     def predict_proba(self, X):
         """Return the probabilities of the classes.

@@ -1,13 +1,11 @@
 """Ridge regression, and classification by ridge regression on labels -1 and 1."""
 
 import numpy as np
-from sklearn.base import ClassifierMixin, MultiOutputMixin, RegressorMixin
+from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import column_or_1d
 
 from skvr._base import FiniteSumEstimator
-from skvr._classes import encode_classes, label
+from skvr._classes import LinearClassifierMixin
 from skvr._validation import check_number, check_sample_weight, unchanged_on_failure
 
 
@@ -216,7 +214,7 @@ class Ridge(MultiOutputMixin, RegressorMixin, _RidgeBase):
         return self._raw_prediction(X)
 
 
-class RidgeClassifier(ClassifierMixin, _RidgeBase):
+class RidgeClassifier(LinearClassifierMixin, _RidgeBase):
     """Classifier that fits ridge regression to labels -1 and 1, one target a class for more than two classes.
 
     Parameters
@@ -336,14 +334,7 @@ class RidgeClassifier(ClassifierMixin, _RidgeBase):
         """
         with unchanged_on_failure(self):
             solver = self._check_parameters()
-            X, y = self._validate_rows(X, y)
-            check_classification_targets(y)
-            sample_weight = check_sample_weight(sample_weight, X)
-            classes, codes, weight = encode_classes(column_or_1d(y, warn=False), sample_weight, self.class_weight)
-            if len(classes) < 2:
-                raise ValueError(
-                    f"RidgeClassifier needs samples of at least 2 classes, but y holds one class: {label(classes[0])}."
-                )
+            X, classes, codes, weight = self._validate_classes(X, y, sample_weight)
             binarizer = LabelBinarizer(neg_label=-1, pos_label=1).fit(np.arange(len(classes)))
             Y = binarizer.transform(codes).astype(np.float64)
             alpha = self._alpha_in_F(Y, weight)
@@ -352,34 +343,3 @@ class RidgeClassifier(ClassifierMixin, _RidgeBase):
             self.classes_ = classes
             self._set_result(result, Y.shape[1])
         return self
-
-    def decision_function(self, X):
-        """Return x . w + b.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The rows.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_classes)
-            One column for two classes: positive means `classes_[1]`.
-        """
-        return self._raw_prediction(X)
-
-    def predict(self, X):
-        """Return the class with the largest score.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The rows.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            Labels.
-        """
-        scores = self.decision_function(X)
-        return self.classes_[(scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)]
