@@ -107,6 +107,8 @@ def test_data_frames_keep_their_feature_names(cls, library):
     X, y = load_iris(return_X_y=True)
     names = ["a", "b", "c", "d"]
     frame = module.DataFrame({name: X[:, j] for j, name in enumerate(names)})
+    if not hasattr(StandardScaler().fit(frame), "feature_names_in_"):
+        pytest.skip(f"this scikit-learn does not see the names in this version of {library}")
     model = cls().fit(frame, y)
     assert list(model.feature_names_in_) == names
     np.testing.assert_array_equal(model.predict(frame), cls().fit(X, y).predict(X))
