@@ -43,7 +43,7 @@ class SVRG(Solver):
     >>> from sklearn.preprocessing import scale
     >>> from skvr import LogisticRegression, solvers
     >>> X, y = load_iris(return_X_y=True)
-    >>> clf = LogisticRegression(solver=solvers.SVRG(), tol=1e-6, random_state=0).fit(scale(X), y)
+    >>> clf = LogisticRegression(C=0.1, solver=solvers.SVRG(), tol=1e-6, random_state=0).fit(scale(X), y)
     >>> bool(clf.suboptimality_ <= 1e-6)
     True
     """
