@@ -1,5 +1,8 @@
 """Promises 3 and 4: the layout of X and the number of threads do not change the answer."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -159,3 +162,32 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_another_path(solver)
     np.testing.assert_array_equal(first.coef_, again.coef_)
     other = LogisticRegression(solver=solver, **{**FIXED, "random_state": 1}).fit(X, y)
     assert np.any(other.coef_ != first.coef_)
+
+
+MEMORY = """
+import resource, sys
+import subprocess
+import sys
+
+import numpy as np
+from skvr import LogisticRegression
+
+n, p = 40_000, 1000
+X, rng = np.empty((n, p), np.float32), np.random.default_rng(0)
+for first in range(0, n, 1000):
+    X[first : first + 1000] = rng.standard_normal((1000, p))
+y = (X[:, 0] > 0).astype(int)
+LogisticRegression(tol=None, max_iter=1).fit(X[:100], y[:100])  # what is imported and cached once
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+LogisticRegression(solver=sys.argv[1], tol=None, max_iter=2, random_state=0).fit(X, y)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / X.nbytes)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in kilobytes on Linux only")
+@pytest.mark.parametrize("solver", ["auto", "gd", "sag", "svrg", "adam"])
+def test_a_fit_needs_a_few_percent_of_the_memory_of_X(solver, tmp_path):
+    result = subprocess.run(
+        [sys.executable, "-c", MEMORY, solver], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert float(result.stdout) < 0.1
