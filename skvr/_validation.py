@@ -49,6 +49,8 @@ def check_sparse_structure(X):
     """
     if not sp.issparse(X):
         return
+    if X.ndim != 2:
+        raise ValueError(f"X must have two dimensions, got a sparse array of shape {X.shape}.")
     n_rows, n_columns = X.shape
     if X.format in ("csr", "csc"):
         major, minor = (n_rows, n_columns) if X.format == "csr" else (n_columns, n_rows)
@@ -57,7 +59,7 @@ def check_sparse_structure(X):
         height, width = X.blocksize
         _check_compressed(X, n_rows // height, n_columns // width, "block column")
     elif X.format == "coo":
-        row, col = X.coords if hasattr(X, "coords") else (X.row, X.col)
+        row, col = X.row, X.col
         if not len(row) == len(col) == len(X.data):
             raise ValueError(
                 f"X.row, X.col and X.data must be equally long, got {len(row)}, {len(col)}, {len(X.data)}."

@@ -47,7 +47,7 @@ class Evaluation:
 
     def at_iterate(self):
         """Return the evaluation of (w, b) in the place of (w, b*): F, and with it the bound, is larger."""
-        bound = self.bound + (self.iterate_objective - self.objective)
+        bound = self.bound + np.maximum(self.iterate_objective - self.objective, 0)
         gap = np.where(np.isnan(bound), self.gap, bound / np.where(bound > 0, self.iterate_objective, 1.0))
         return replace(self, objective=self.iterate_objective, bound=bound, gap=gap)
 

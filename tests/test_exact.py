@@ -207,3 +207,21 @@ def test_ridge_classifier_is_ridge_on_signs(solver):
     assert relative_error(model.coef_, coef) < 1e-8
     assert relative_error(model.intercept_, intercept) < 1e-8
     assert model.score(X, y) > 0.8
+
+
+@pytest.mark.parametrize("value", [0.1, 1 / 3, 2020.1, 1e6 + 1 / 3])
+@pytest.mark.parametrize("penalty", [0.0, 1e-8, 1.0])
+@pytest.mark.filterwarnings("ignore:.*rounding.*:sklearn.exceptions.ConvergenceWarning")
+def test_a_constant_column_beside_an_intercept_gets_no_coefficient(penalty, value):
+    """Centred, it holds rounding errors, which are not to be fitted."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((300, 5))
+    y = X.sum(axis=1) + rng.standard_normal(300)
+    with_constant = np.c_[X, np.full(300, value)]
+    ridge, without = Ridge(alpha=penalty).fit(with_constant, y), Ridge(alpha=penalty).fit(X, y)
+    assert abs(ridge.coef_[5]) < 1e-9
+    np.testing.assert_allclose(ridge.coef_[:5], without.coef_, rtol=1e-9)
+    C = np.inf if penalty == 0 else 1 / penalty
+    clf = LogisticRegression(C=C, tol=1e-10).fit(with_constant, y > 0)
+    assert abs(clf.coef_[0, 5]) < 1e-9
+    np.testing.assert_allclose(clf.coef_[0, :5], LogisticRegression(C=C, tol=1e-10).fit(X, y > 0).coef_[0], rtol=1e-4)

@@ -106,3 +106,12 @@ def test_the_step_size_multiplies_the_gradient_of_F(solver):
         first = LogisticRegression(C=2.0, **{**options, "max_iter": 1}).fit(X, y)
         gradient = -(X.T @ (y - 0.5)) / len(y)
         np.testing.assert_allclose(first.coef_[0], -1e-4 * gradient, rtol=1e-12)
+
+
+def test_a_flat_spectrum_does_not_end_the_power_iteration_early():
+    """n equal eigenvalues and a larger one from the intercept, of which a random start sees 1 / sqrt(n)."""
+    n = 20_000
+    X, y = sp.identity(n, format="csr") * np.sqrt(n / 4), np.random.default_rng(0).standard_normal(n) + 1
+    for seed in range(3):
+        model = Ridge(alpha=1e-3, solver="gd", tol=None, max_iter=30, random_state=seed).fit(X, y)
+        assert np.all(np.diff(model.history_["objective"]) <= 0)

@@ -6,12 +6,13 @@ from skvr.smoothness import CURVATURE, row_curvature
 from skvr.solvers.base import Solver
 from skvr.solvers.newton import Newton
 from skvr.solvers.sag import SAGA
-from skvr.solvers.step_size import constant
+from skvr.solvers.step_size import constant, inverse
 
 # Newton pays while its dense Hessian is cheap to form and to factorise: sizes in parameters (p + 1 a Hessian block) and
 # in multiply-adds. Ridge forms it once for all targets and steps.
 NEWTON_PARAMETERS = 1000
 NEWTON_WORK = 5e10
+NEGLIGIBLE_CURVATURE = 1e-200
 
 
 class Auto(Solver):
@@ -76,7 +77,7 @@ class ScaledSAGA(SAGA):
         eta = self.step_size
         if eta == "auto":
             largest_alpha = problem.alpha * metric[:-1].max()
-            eta = 1 / (3 * (row_curvature(problem, metric).max() + largest_alpha))
+            eta = inverse(3 * (row_curvature(problem, metric).max() + largest_alpha))
         state.schedule = constant(eta, problem)
 
 
@@ -84,5 +85,5 @@ def diagonal_metric(problem):
     """Return M, one entry a feature and, last, the intercept's: inverse curvatures rounded to powers of 4."""
     c = CURVATURE[problem.loss]
     curvature = np.append(c * problem.second_moment() + problem.alpha.min(), c)
-    curvature[curvature == 0] = c
+    curvature = np.where(curvature > NEGLIGIBLE_CURVATURE, curvature, c)  # a column of zeros, in effect
     return 4.0 ** -np.round(np.log2(curvature) / 2)

@@ -57,19 +57,21 @@ class Newton(Solver):
         # Scaled so that the Hessian's diagonal, penalty included, is about 1 where the curvature is c.
         scale = np.sqrt(CURVATURE[problem.loss] * variance + problem.alpha.min())
         scale[scale == 0] = 1.0
-        return new_state(constant(1.0, problem), mean=mean, scale=scale, factors={}, gradient=None)
+        # With an intercept a constant column is zero once centred, not the rounding errors of centring it.
+        empty = (variance == 0) & bool(problem.fit_intercept)
+        return new_state(constant(1.0, problem), mean=mean, scale=scale, empty=empty, factors={}, gradient=None)
 
     def epoch(self, problem, theta, state, rng):
         z = problem.raw_prediction(theta)
         shift = np.zeros(problem.n_outputs)
         loss, _, _ = problem.loss_in_shift(z, shift)
         gradient = problem.loss_gradient(problem.residual(z)) + problem.penalty_gradient(theta)
-        direction = self._direction(problem, state, z, gradient)
+        direction = self._direction(problem, theta, state, z, gradient)
         _line_search(problem, theta, direction, gradient, z, loss)
         next_steps(state, 1)
         state.passes += 2.5
 
-    def _direction(self, problem, state, z, gradient):
+    def _direction(self, problem, theta, state, z, gradient):
         """Return -H^-1 gradient, flat as theta, by way of the centred and scaled columns (x - mean) / scale.
 
         There w~ = scale w and b~ = b + mean . w; the gradient in w~ is (g_w - mean g_b) / scale.
@@ -79,6 +81,9 @@ class Newton(Solver):
         g_b = problem.intercept(gradient)
         g[:, :p] = (problem.coef(gradient) - np.outer(g_b, state.mean)) / state.scale
         g[:, p] = g_b
+        g[:, :p][:, state.empty] = (
+            problem.alpha[:, None] * problem.coef(theta)[:, state.empty] / state.scale[state.empty]
+        )
         step = np.empty_like(g)
         if problem.loss == "squared":  # the Hessian is the data's alone: one factor for every distinct alpha
             if "gram" not in state.factors:
@@ -127,7 +132,7 @@ def hessian(problem, state, z):
     own = np.zeros((K, q, q))
     for rows, block in _dense_blocks(problem, K * q / HESSIAN_BLOCK):
         columns = np.empty((block.shape[0], q))
-        columns[:, :-1] = (block - state.mean) / state.scale
+        columns[:, :-1] = np.where(state.empty, 0.0, (block - state.mean) / state.scale)
         columns[:, -1] = problem.fit_intercept
         columns *= np.sqrt(problem.weight[rows, None])
         curvature = np.ones((len(columns), 1))
@@ -159,9 +164,9 @@ def _factorise(H, problem, state, alpha):
     if K > 1:  # moving all classes together changes nothing, and the gradient has no part in it: give it some curvature
         for j in range(q):
             H[j::q, j::q] += np.trace(H[j::q, j::q]) / K**2
-    diagonal = np.diag(H).copy()
-    diagonal[diagonal <= 0] = 1.0
-    scale = 1 / np.sqrt(diagonal)
+    unused = np.flatnonzero(np.diag(H) <= 0)  # no data and no penalty: no gradient and no step
+    H[unused, unused] = 1.0
+    scale = 1 / np.sqrt(np.diag(H))
     H *= np.outer(scale, scale)
     try:
         factor = scipy.linalg.cho_factor(H, lower=True)

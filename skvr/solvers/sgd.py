@@ -7,6 +7,9 @@ from skvr.solvers import sampling
 from skvr.solvers.base import Solver, batch_rows, new_state, next_steps
 from skvr.solvers.step_size import PL, InverseSqrt, constant, inverse
 
+SMALLEST_START = 1e-3  # times 1/L: from a stationary point SGD may still move
+NEGLIGIBLE_PENALTY = 1e-200  # mu below this is 0: the PL schedule of a smaller one overflows
+
 
 class GD(Solver):
     """Gradient descent: w -= eta grad F(w).
@@ -69,6 +72,7 @@ class _StochasticGradient(Solver):
         mu = problem.alpha
         if problem.fit_intercept:
             mu = np.minimum(mu, intercept_curvature(problem))
+        mu = np.where(mu < NEGLIGIBLE_PENALTY, 0.0, mu)
         if np.any(mu == 0) and self.step_size != "auto":
             raise ValueError(
                 f"step_size={self.step_size!r} needs a strongly convex objective, but there is no penalty: set a "
@@ -78,7 +82,7 @@ class _StochasticGradient(Solver):
             return PL(mu, np.zeros_like(mu))
         largest = inverse(sum(batch_smoothness(problem, batch, rng)))
         if self.step_size == "auto":
-            largest = np.minimum(largest, descent_step_size(problem, theta, batch, rng))
+            largest = np.clip(descent_step_size(problem, theta, batch, rng), SMALLEST_START * largest, largest)
         if np.any(mu == 0):
             return InverseSqrt(largest, -(-problem.n_samples // batch))
         return PL.entered_at(largest, mu)
