@@ -1,7 +1,10 @@
 """What the estimators share: checks of parameters, the start, the call of `solve`, the fitted attributes."""
 
+import warnings
+
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -9,7 +12,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skvr._blas import one_blas_thread
 from skvr._validation import canonical, check_number, check_sparse_structure
 from skvr.problem import FiniteSum
-from skvr.solvers import get_solver, solve
+from skvr.solvers import certify, get_solver, solve
+
+EPS_32 = np.finfo(np.float32).eps  # a smaller tol cannot be kept in float32
 
 
 class FiniteSumEstimator(BaseEstimator):
@@ -69,16 +74,30 @@ class FiniteSumEstimator(BaseEstimator):
                 rng=np.random.default_rng(seed),
                 verbose=int(self.verbose),
             )
-        coef, intercept = np.array(problem.coef(theta)), np.array(problem.intercept(theta))
-        if loss == "softmax" and self.tol is not None:  # equal shifts of all classes change no probability
-            intercept -= intercept.mean()
-            if alpha[0] == 0:
-                coef -= coef.mean(axis=0)
+            coef, intercept = problem.coef(theta), problem.intercept(theta)
+            if loss == "softmax" and self.tol is not None:  # equal shifts of all classes change no probability
+                intercept -= intercept.mean()
+                if alpha[0] == 0:
+                    coef -= coef.mean(axis=0)
+            if X.dtype == np.float32:
+                self._round_to_float32(problem, theta, result)
+        return result, coef.astype(X.dtype, order="C"), intercept.astype(X.dtype)
+
+    def _round_to_float32(self, problem, theta, result):
+        """Round the parameters to the dtype of `coef_` and certify what is left of them."""
         with np.errstate(over="ignore"):
-            coef, intercept = coef.astype(X.dtype, order="C"), intercept.astype(X.dtype)
-        if not (np.all(np.isfinite(coef)) and np.all(np.isfinite(intercept))):
-            raise ValueError(f"A coefficient is too large for X's dtype {X.dtype}. Pass X as float64.")
-        return result, coef, intercept
+            theta[:] = theta.astype(np.float32)
+        if not np.all(np.isfinite(theta)):
+            raise ValueError("A coefficient is too large for X's dtype float32. Pass X as float64.")
+        rounded = certify(problem, theta)
+        if self.tol is not None and np.any((result.suboptimality <= self.tol) & (rounded > max(self.tol, EPS_32))):
+            warnings.warn(
+                f"In X's dtype float32 the coefficients have a certified relative suboptimality of "
+                f"{np.max(rounded):.2e}, not tol={self.tol:g} as before rounding. Pass X as float64, or centre X and y.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        result.suboptimality = rounded
 
     def _start_from_last_fit(self, problem, theta):
         coef = np.atleast_2d(self.coef_)

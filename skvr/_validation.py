@@ -94,13 +94,14 @@ def _check_range(indices, limit, name):
 
 
 def canonical(X):
-    """Return X itself if it is dense or a CSR matrix without duplicate entries, else a cleaned copy.
+    """Return X, or the arrays of a CSR matrix in canonical format (sorted, no duplicates); else a cleaned copy.
 
     Duplicates stand for their sum, which the kernels' row norms would miss.
     """
     if not sp.issparse(X):
         return X
-    fresh = sp.csr_matrix((X.data, X.indices, X.indptr), shape=X.shape, copy=False)  # does not trust X's cached flags
+    fresh = sp.csr_matrix(X.shape, dtype=X.dtype)  # does not trust X's cached flags
+    fresh.data, fresh.indices, fresh.indptr = X.data, X.indices, X.indptr  # its constructor would copy 64-bit indices
     if not fresh.has_canonical_format:
         fresh = fresh.copy()
         fresh.sum_duplicates()

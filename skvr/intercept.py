@@ -6,6 +6,7 @@ MAX_ITERATIONS = 100
 SLOW = 15  # iterations after which the softmax starts again, from a smoother problem's solution
 # Newton squares the error: after a step this small it is at rounding level.
 TOLERANCE = 1e-9
+ARMIJO = 1e-4
 EPS = np.finfo(np.float64).eps
 
 
@@ -33,7 +34,10 @@ def best_intercept(problem, z, start):
     if not problem.fit_intercept:
         return start, start_value, start_value
     minimise = {"squared": _squared, "logistic": _logistic, "softmax": _softmax}[problem.loss]
-    return *minimise(problem, z, start, *derivatives), start_value
+    intercept, value = minimise(problem, z, start, *derivatives)
+    if problem.loss == "softmax" and value[0] > start_value[0]:  # never worse than what the caller has
+        return start, start_value, start_value
+    return intercept, value, start_value
 
 
 def _squared(problem, z, b, value, gradient, hessian):
@@ -80,10 +84,14 @@ def _softmax(problem, z, b, value, gradient, hessian):
             half = best_intercept(problem, z / 2, np.zeros(K))[0]
             value, gradient, hessian = problem.loss_in_shift(z, b := 2 * half)
         definite = hessian + 1.0 / K  # the constant vector, which changes no probability, is given curvature 1
-        step = np.linalg.lstsq(definite, -gradient, rcond=None)[0]
-        candidate = problem.loss_in_shift(z, b + step)
-        solved = np.abs(definite @ step + gradient).max() <= 1e-6 * np.abs(gradient).max()
-        if not (solved and candidate[0][0] <= value[0] + 4 * EPS * abs(value[0])):
+        newton = np.linalg.lstsq(definite, -gradient, rcond=None)[0]
+        solved = np.abs(definite @ newton + gradient).max() <= 1e-6 * np.abs(gradient).max()
+        for length in (1.0, 0.5, 0.25, 0.125) if solved else ():
+            step = length * newton
+            candidate = problem.loss_in_shift(z, b + step)
+            if candidate[0][0] <= value[0] + ARMIJO * (gradient @ step) + 4 * EPS * abs(value[0]):
+                break
+        else:
             step = np.log(share) - np.log(np.maximum(gradient + share, np.finfo(float).tiny))
             candidate = problem.loss_in_shift(z, b + step)
         step -= step.mean()

@@ -10,6 +10,7 @@ from skvr.solvers.base import Solver
 from skvr.solvers.newton import Newton
 from skvr.solvers.sag import SAG, SAGA
 from skvr.solvers.sgd import GD, SGD, MiniBatch
+from skvr.solvers.solve import certify as certify
 from skvr.solvers.solve import solve as solve
 from skvr.solvers.svrg import SVRG
 
@@ -84,7 +85,11 @@ def get_solver(solver, step_size="auto", batch_size="auto"):
     }
     if isinstance(solver, Solver):
         if given:
-            corrected = type(solver)(**{**solver.get_params(deep=False), **_accepted(type(solver), given)})
+            accepted = _accepted(type(solver), given)
+            if len(accepted) < len(given):
+                refused = " and ".join(name for name in given if name not in accepted)
+                raise ValueError(f"{_spell(given)}: {type(solver).__name__} takes no {refused}. Leave 'auto'.")
+            corrected = type(solver)(**{**solver.get_params(deep=False), **accepted})
             raise ValueError(
                 f"{_spell(given)} is the estimator's, but the solver is an object with parameters of its own. "
                 f"Write solver=solvers.{corrected!r} (in a grid: "

@@ -78,11 +78,18 @@ def solve(problem, solver, theta, *, tol, max_iter, rng, verbose=0):
     return Result(theta, epoch, suboptimality, history.as_dict(), solver, np.array(current_step_size(state)))
 
 
+def certify(problem, theta):
+    """Return the certified relative suboptimality of (w, b) as it stands, shape (n_tasks,); nan where alpha = 0."""
+    evaluation = Certificate(problem).evaluate(theta).at_iterate()
+    return np.where(np.isnan(evaluation.bound), np.nan, evaluation.gap)
+
+
 def _not_finite(problem, solver, state, epoch):
     step_size = float(np.max(current_step_size(state)))
     L = float(np.max(max_smoothness(problem)))
+    given = not isinstance(getattr(solver, "step_size", "auto"), str)
+    remedy = "Use a smaller step_size, or 'auto'." if given else "Scale the columns of X."
     return ValueError(
         f"{type(solver).__name__} diverged: a coefficient or the objective is not finite after epoch {epoch}. The step "
-        f"size is {step_size:.3g}, and 1/L = {1 / L:.3g} with L = max_i L_i = {L:.3g}. Use a smaller step_size, or "
-        "'auto'."
+        f"size is {step_size:.3g}, and 1/L = {1 / L:.3g} with L = max_i L_i = {L:.3g}. {remedy}"
     )

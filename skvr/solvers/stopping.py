@@ -183,6 +183,8 @@ def _advice(problem, solver, step_size):
                 f"The step size {given:g} is probably too {size}: it is {relative:.2g} times the automatic one. "
                 "Use step_size='auto'."
             )
+    if solver.adopts_intercept:  # auto's own, which scale the columns themselves
+        return "Increase max_iter."
     rms = np.sqrt(problem.second_moment())
     used = rms > 0
     if np.any(used) and rms[used].max() > 10 * rms[used].min():

@@ -6,6 +6,8 @@ from skvr.solvers import sampling
 from skvr.solvers.base import Solver, batch_rows, new_state, next_steps
 from skvr.solvers.step_size import constant, inverse
 
+LONGEST_INNER_LOOP = 1e6  # epochs
+
 
 class SVRG(Solver):
     """Stochastic variance reduced gradient: w -= eta (grad f_B(w) - grad f_B(snapshot) + grad F(snapshot)).
@@ -23,7 +25,7 @@ class SVRG(Solver):
     batch_size : int or "auto", default="auto"
         Rows a step, drawn in shuffled epochs. "auto" is 1, and all rows for n <= 256.
     inner_length : float, default=2.0
-        Length m of the inner loop in epochs (n row gradients).
+        Length m of the inner loop in epochs (n row gradients), at most 1e6.
 
     Raises
     ------
@@ -55,7 +57,7 @@ class SVRG(Solver):
 
     def check(self):
         super().check()
-        check_number("inner_length", self.inner_length, low=0, low_included=False)
+        check_number("inner_length", self.inner_length, low=0, high=LONGEST_INNER_LOOP, low_included=False)
 
     def init(self, problem, theta, rng):
         batch = batch_rows(self.batch_size, problem, automatic=1)
