@@ -93,7 +93,7 @@ class FiniteSumEstimator(BaseEstimator):
         if self.tol is not None and np.any((result.suboptimality <= self.tol) & (rounded > max(self.tol, EPS_32))):
             warnings.warn(
                 f"In X's dtype float32 the coefficients have a certified relative suboptimality of "
-                f"{np.max(rounded):.2e}, not tol={self.tol:g} as before rounding. Pass X as float64, or centre X and y.",
+                f"{np.max(rounded):.2e}, not tol={self.tol:g} as before. Pass X as float64, or centre X and y.",
                 ConvergenceWarning,
                 stacklevel=4,
             )

@@ -106,11 +106,8 @@ class Certificate:
             r = problem.residual(z, intercept, out=z)
             gradient = problem.loss_gradient(r) + problem.penalty_gradient(theta)
             measure = self.measure(gradient)
-            if (
-                problem.fit_intercept
-                and problem.loss != "squared"
-                and np.abs(problem.intercept(gradient)).max() > UNRESOLVED * np.abs(r).mean()
-            ):
+            unresolved = np.abs(problem.intercept(gradient)).max() > UNRESOLVED * np.abs(r).mean()
+            if problem.fit_intercept and problem.loss != "squared" and unresolved:
                 measure = np.full_like(measure, np.inf)  # not at b*: the inequality says nothing
             negligible = measure <= 64 * EPS**2 * self.scale  # a fit that interpolates has F* = 0
             gap = np.where(self.free, measure, np.where(negligible, 0.0, measure / objective))

@@ -1,11 +1,14 @@
 """Promise 5: the certified bound is a bound; the best intercept is the best."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
+from sklearn.exceptions import ConvergenceWarning
 
 from skvr import LogisticRegression, Ridge
 from skvr.certificate import Certificate
@@ -127,3 +130,36 @@ def test_measure_of_an_estimate_is_the_bound():
     evaluation = certificate.evaluate(theta)
     theta[-1:] = evaluation.intercept
     assert certificate.measure(F.gradient(theta)) == pytest.approx(evaluation.bound, rel=1e-9)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e3, 1e7])
+def test_the_bound_is_that_of_the_rounded_coefficients(offset):
+    """float32 cannot hold an intercept of 1e7 to the default tolerance: the fit says so."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((300, 5)).astype(np.float32)
+    y = X.astype(np.float64).sum(axis=1) + rng.standard_normal(300) + offset
+    with pytest.warns(ConvergenceWarning, match="float32") if offset == 1e7 else nullcontext():
+        model = Ridge(tol=1e-5).fit(X, y)
+    exact = Ridge(tol=1e-20).fit(X.astype(np.float64), y)
+
+    def objective(m):
+        residual = X.astype(np.float64) @ m.coef_.astype(np.float64) + np.float64(m.intercept_) - y
+        return (residual @ residual + np.sum(m.coef_.astype(np.float64) ** 2)) / 600
+
+    gap = (objective(model) - objective(exact)) / objective(model)
+    assert gap <= model.suboptimality_ * (1 + 1e-6) + 1e-14
+
+
+def test_saturated_classes_do_not_make_the_intercept_worse():
+    """Predictions of 0 and 1 with weights over twelve decades: the loss is all but flat in most directions."""
+    rng = np.random.default_rng(3)
+    for K in (3, 5, 8):
+        y = np.r_[np.arange(K), rng.integers(0, K, 20)].astype(float)
+        for _ in range(30):
+            weight = 10.0 ** rng.integers(-6, 6, len(y))
+            F = FiniteSum(np.ones((len(y), 1)), y, weight, np.full(K, 1e-3), "softmax", True)
+            z = rng.standard_normal(len(y) * K) * 10.0 ** rng.integers(0, 4)
+            start = rng.standard_normal(K)
+            b, value, start_value = best_intercept(F, z, start)
+            assert value[0] <= start_value[0]
+            assert F.loss_in_shift(z, b)[0][0] <= start_value[0] * (1 + 1e-12)

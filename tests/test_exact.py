@@ -134,7 +134,8 @@ def test_many_targets_with_their_own_alpha(solver, layout):
     for t in range(3):
         assert relative_error(model.coef_[t], coef[t]) < (1e-6 if layout == "float32" else 1e-8)
     assert relative_error(model.intercept_, intercept) < (1e-6 if layout == "float32" else 1e-8)
-    assert np.all(model.suboptimality_ <= (1e-12 if layout == "float32" else 1e-20))
+    rounded = np.finfo(np.float32).eps ** 2 * 1e4  # the bound of rounded coefficients: eps^2 times L^2 / (alpha F)
+    assert np.all(model.suboptimality_ <= (rounded if layout == "float32" else 1e-20))
 
 
 REAL = {"breast_cancer": load_breast_cancer, "iris": load_iris, "wine": load_wine, "digits": load_digits}
