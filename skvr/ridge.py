@@ -56,7 +56,7 @@ class Ridge(MultiOutputMixin, RegressorMixin, _RidgeBase):
         F(w, b) = 1/S sum_i s_i (y_i - x_i . w - b)^2 / 2 + alpha/(2 S) ||w||^2,    S = sum_i s_i
 
     for every target apart. 2 S F is scikit-learn's objective, so `alpha` means what it means there and, at
-    convergence, `coef_` and `intercept_` are scikit-learn's.
+    convergence, `coef_` and `intercept_` are scikit-learn's (where the optimum is unique: always for `alpha` > 0).
 
     Parameters
     ----------

@@ -6,10 +6,12 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/unique_ptr.h>
 
+#include <cmath>
 #include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "epochs.hpp"
 
@@ -201,7 +203,7 @@ struct PyRule {
     std::vector<nb::object> owners;
 };
 
-template <class Formula, class... Parameters>
+template <class Formula>
 PyRule make_rule(std::initializer_list<Vector> state, Formula formula) {
     PyRule rule{std::make_unique<RuleOf<Formula>>(formula), state.begin()->size(), {}};
     for (const Vector& a : state) {

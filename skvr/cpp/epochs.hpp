@@ -2,6 +2,8 @@
 // steps (n_steps x K) and the state it is given: nothing random, no stopping rule.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "iterate.hpp"

@@ -3,6 +3,7 @@
 // slices, adds the slices' sums in order, and looks for Ctrl-C between them.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 

@@ -6,6 +6,7 @@
 // more rows i, and M a diagonal metric (the identity except in `auto`). Intercepts step alike with x = 1, alpha = 0.
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
 #include "finite_sum.hpp"

@@ -6,7 +6,8 @@
 // One portable build that runs at the speed of the machine: the compiler clones the function for wider
 // vector units and the loader picks. `flatten` pulls the callees into each clone. Only x86-64 with glibc
 // has the loader's part; elsewhere the macro is empty.
-#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__) && !defined(SKVR_NO_CLONES)
+#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__) && \
+    !defined(__INTEL_COMPILER) && !defined(__NVCOMPILER) && !defined(SKVR_NO_CLONES)
 #define SKVR_CLONES __attribute__((flatten, target_clones("avx512f", "avx2", "default")))
 #else
 #define SKVR_CLONES

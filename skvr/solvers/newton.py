@@ -9,7 +9,7 @@ from skvr.smoothness import CURVATURE
 from skvr.solvers.base import Solver, new_state, next_steps
 from skvr.solvers.step_size import constant
 
-HESSIAN_BLOCK = 4  # rows of the Hessian's blocks beside those of other passes: matrix products like them long
+HESSIAN_BLOCK = 4  # times the rows of other passes' blocks: BLAS is faster on long products
 ARMIJO = 1e-4
 HALVINGS = 60
 EPS = np.finfo(np.float64).eps

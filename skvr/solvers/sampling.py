@@ -1,4 +1,5 @@
-"""The order in which rows are drawn. All randomness of a fit is here and in the start of power iterations."""
+"""The order in which rows are drawn. The epochs' only randomness; automatic step sizes also draw, for power
+iterations and random signs."""
 
 import numpy as np
 
