@@ -58,7 +58,7 @@ class FiniteSumEstimator(BaseEstimator):
         return canonical(X), y
 
     def _solve(self, solver, X, y, sample_weight, alpha, loss):
-        """Minimise F and return the `Result` with `coef` (n_outputs, n_features) and `intercept` in X's dtype."""
+        """Minimise F; return the `Result`, and coef (n_outputs, n_features) and intercept in X's dtype."""
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         with one_blas_thread():
             problem = FiniteSum(X, y, sample_weight, alpha, loss, bool(self.fit_intercept), self.n_jobs)

@@ -80,10 +80,10 @@ class Certificate:
     def measure(self, gradient):
         """Return the bound for a gradient of F, flat as theta, or its relative size where alpha = 0: (n_tasks,)."""
         problem = self.problem
-        g = problem.coef(gradient)
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-            bound = problem.by_task(np.einsum("kj,kj->k", g, g)) / (2 * self.alpha)
+            bound = problem.by_task(problem.squared_norm(gradient)) / (2 * self.alpha)
             if self.free.any():
+                g = problem.coef(gradient)
                 ratio = np.where(g == 0, 0.0, np.abs(g) / self.null_scale).max(axis=1, initial=0.0)
                 bound = np.where(self.free, ratio if problem.loss == "squared" else ratio.max(), bound)
         return bound
@@ -102,7 +102,7 @@ class Certificate:
             objective = loss + penalty
             if not np.all(np.isfinite(objective)):
                 return None
-            separated = bool(self.free.any()) and self._separated(z, intercept)
+            separated = problem.loss != "squared" and bool(self.free.any()) and self._separated(z, intercept)
             r = problem.residual(z, intercept, out=z)
             gradient = problem.loss_gradient(r) + problem.penalty_gradient(theta)
             measure = self.measure(gradient)
@@ -111,14 +111,13 @@ class Certificate:
                 measure = np.full_like(measure, np.inf)  # not at b*: the inequality says nothing
             negligible = measure <= 64 * EPS**2 * self.scale  # a fit that interpolates has F* = 0
             gap = np.where(self.free, measure, np.where(negligible, 0.0, measure / objective))
-            g = problem.coef(gradient)
             return Evaluation(
                 objective=objective,
                 iterate_objective=iterate_loss + penalty,
                 bound=np.where(self.free, np.nan, measure),
                 gap=gap,
                 floor=self._floor(theta, r, intercept, objective),
-                gradient_norm=np.sqrt(problem.by_task(np.einsum("kj,kj->k", g, g))),
+                gradient_norm=np.sqrt(problem.by_task(problem.squared_norm(gradient))),
                 intercept=intercept,
                 separated=separated,
             )
@@ -126,8 +125,7 @@ class Certificate:
     def _floor(self, theta, r, intercept, objective):
         """Return the `gap` that rounding errors can make: those of the sum of r_i x_i, and of r_i through z_i."""
         problem = self.problem
-        coef = problem.coef(theta)
-        w_norm = np.sqrt(problem.by_task(np.einsum("kj,kj->k", coef, coef)))
+        w_norm = np.sqrt(problem.by_task(problem.squared_norm(theta)))
         b_norm = np.sqrt(problem.by_task(intercept**2))
         size = problem.by_task(self.row_norms @ np.abs(r).reshape(-1, problem.n_outputs))
         weighted = problem.weight * self.row_norms
@@ -142,10 +140,8 @@ class Certificate:
     def _separated(self, z, intercept):
         """Whether every row lies on its right side, which proves that the classes are linearly separable."""
         problem = self.problem
-        rows = slice(None) if problem.rows is None else problem.rows
+        rows = problem.used
         z = z.reshape(-1, problem.n_outputs)[rows] + intercept
-        if problem.loss == "squared":
-            return False
         if problem.loss == "logistic":
             return bool(np.all(problem.y[rows] * z[:, 0] > 0))
         own = problem.y[rows].astype(int)[:, None]

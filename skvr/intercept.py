@@ -54,9 +54,8 @@ def _logistic(problem, z, b, value, gradient, hessian):
     At logit(pi) - max z no row has a probability above pi, the weighted share of the class 1, at logit(pi) - min z
     none has one below; the root lies between.
     """
-    rows = slice(None) if problem.rows is None else problem.rows
     logit = np.log(problem.weight @ (problem.y > 0)) - np.log(problem.weight @ (problem.y < 0))
-    low, high = logit - z[rows].max(), logit - z[rows].min()
+    low, high = logit - z[problem.used].max(), logit - z[problem.used].min()
     for _ in range(MAX_ITERATIONS):
         low, high = (low, min(high, b[0])) if gradient[0] > 0 else (max(low, b[0]), high)
         new = b[0] - gradient[0] / max(hessian[0, 0], np.finfo(float).tiny)

@@ -55,15 +55,13 @@ class FiniteSum:
         # Divided by the largest first: a sum of weights may be subnormal or overflow where the weights do not.
         relative = sample_weight / sample_weight.max()
         self.weight = relative * (self.n_samples / relative.sum())
-        self.kernels = self._bind(self.loss, self.y, self.alpha, fit_intercept)
+        arguments = (loss, self.y.ravel(), self.weight, self.alpha, fit_intercept)
+        if sp.issparse(X):
+            self.kernels = _kernels.csr(X.data, X.indices, X.indptr, self.n_features, *arguments)
+        else:
+            self.kernels = _kernels.dense(X, *arguments)
         self._values_per_row = X.nnz / X.shape[0] if sp.issparse(X) else self.n_features
         self._rows_per_slice = max(1, int(SLICE_WORK / (self.n_outputs * (self._values_per_row + ROW_WORK))))
-
-    def _bind(self, loss, y, alpha, fit_intercept):
-        arguments = (loss, y.ravel(), self.weight, alpha, fit_intercept)
-        if sp.issparse(self.X):
-            return _kernels.csr(self.X.data, self.X.indices, self.X.indptr, self.n_features, *arguments)
-        return _kernels.dense(self.X, *arguments)
 
     def single_output(self):
         """Return the finite sum of the same rows and weights with one output and no penalty."""
@@ -110,6 +108,11 @@ class FiniteSum:
         parallel = Parallel(n_jobs=self.n_jobs, require="sharedmem", return_as="generator")
         return parallel(delayed(function)(rows) for rows in slices)
 
+    @property
+    def used(self):
+        """What selects the rows of positive weight from an array with an entry a row."""
+        return slice(None) if self.rows is None else self.rows
+
     def draw_from(self, positions):
         """Return the row numbers at `positions` among the rows of positive weight."""
         return positions if self.rows is None else self.rows[positions]
@@ -123,6 +126,11 @@ class FiniteSum:
             else:
                 rows = self.rows[first : first + size]
             yield rows, self.X[rows].astype(np.float64, copy=False)
+
+    def squared_blocks(self):
+        """Yield what `blocks` yields, every value squared."""
+        for rows, block in self.blocks():
+            yield rows, block.multiply(block) if sp.issparse(block) else block * block
 
     # Passes over all rows
 
@@ -157,10 +165,14 @@ class FiniteSum:
         self.coef(out)[:] = self.alpha[:, None] * self.coef(theta)
         return out
 
+    def squared_norm(self, theta):
+        """Return ||w||^2 of each output, shape (n_outputs,)."""
+        coef = self.coef(theta)
+        return np.einsum("kj,kj->k", coef, coef)
+
     def penalty(self, theta):
         """Return alpha/2 ||w||^2 of each output, shape (n_outputs,)."""
-        coef = self.coef(theta)
-        return 0.5 * self.alpha * np.einsum("kj,kj->k", coef, coef)
+        return 0.5 * self.alpha * self.squared_norm(theta)
 
     def loss_in_shift(self, z, shift):
         """Return the mean weighted loss at z + shift with its gradient and Hessian in `shift`.
@@ -213,14 +225,10 @@ class FiniteSum:
         """||x_i||^2 of every row, shape (n_samples in X,); inf where it overflows."""
         norms = np.zeros(self.X.shape[0])
         with np.errstate(over="ignore"):
-            for rows, block in self.blocks():
-                norms[rows] = (block.multiply(block) if sp.issparse(block) else block * block).sum(axis=1).ravel()
+            for rows, squares in self.squared_blocks():
+                norms[rows] = squares.sum(axis=1).ravel()
         return norms
 
     def second_moment(self):
         """Return the weighted mean of x_ij^2 of each column, shape (n_features,)."""
-        total = np.zeros(self.n_features)
-        for rows, block in self.blocks():
-            squares = block.multiply(block) if sp.issparse(block) else block * block
-            total += squares.T @ self.weight[rows]
-        return total / self.n_samples
+        return sum(squares.T @ self.weight[rows] for rows, squares in self.squared_blocks()) / self.n_samples

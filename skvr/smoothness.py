@@ -10,7 +10,6 @@ inside L_i. Targets of Ridge with their own alpha have their own L: shapes are (
 
 import numpy as np
 import scipy.linalg
-import scipy.sparse as sp
 
 CURVATURE = {"logistic": 0.25, "softmax": 0.5, "squared": 1.0}
 POWER_ITERATIONS = 20
@@ -34,8 +33,8 @@ def row_curvature(problem, metric=None):
             norms = problem.squared_row_norms + problem.fit_intercept
         else:
             norms = np.zeros(problem.X.shape[0])
-            for rows, block in problem.blocks():
-                norms[rows] = (block.multiply(block) if sp.issparse(block) else block * block) @ metric[:-1]
+            for rows, squares in problem.squared_blocks():
+                norms[rows] = squares @ metric[:-1]
             norms += metric[-1] * problem.fit_intercept
         curvature = CURVATURE[problem.loss] * problem.weight * norms
     if not np.all(np.isfinite(curvature)):
@@ -128,10 +127,9 @@ def descent_step_size(problem, theta, batch_size, rng):
         return np.zeros(problem.n_tasks)
     curvature = direction_curvature(problem, g / size)
     if b < n:
-        rows = slice(None) if problem.rows is None else problem.rows
         for _ in range(NOISE_PROBES):
             signs = np.zeros((len(residual) // K, 1))
-            signs[rows, 0] = rng.choice([-1.0, 1.0], n)
+            signs[problem.used, 0] = rng.choice([-1.0, 1.0], n)
             v = np.sqrt(n) * problem.loss_gradient((signs * residual.reshape(-1, K)).ravel() / size)
             curvature += direction_curvature(problem, v) * (n - b) / (b * (n - 1)) / NOISE_PROBES
     square = problem.by_task(((problem.coef(g) / size) ** 2).sum(axis=1) + (problem.intercept(g) / size) ** 2)

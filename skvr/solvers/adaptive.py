@@ -9,7 +9,7 @@ from skvr import _kernels
 from skvr._validation import check_number
 from skvr.smoothness import sign_curvature
 from skvr.solvers import sampling
-from skvr.solvers.base import DEFAULT_BATCH, Solver, batch_rows, new_state, next_steps
+from skvr.solvers.base import DEFAULT_BATCH, Solver, batch_rows, n_batches, new_state, next_steps
 from skvr.solvers.step_size import InverseSqrt, constant
 
 
@@ -52,14 +52,14 @@ class _Adaptive(Solver):
             automatic = max(automatic, -(-problem.n_features * problem.X.shape[0] // max(1, problem.X.nnz)))
         batch = batch_rows(self.batch_size, problem, automatic)
         if self.step_size == "auto":
-            schedule = self._auto_schedule(problem, theta, -(-problem.n_samples // batch))
+            schedule = self._auto_schedule(problem, theta, n_batches(problem.n_samples, batch))
         else:
             schedule = constant(self.step_size, problem)
         return new_state(schedule, batch=batch, rule=self._rule(theta.size))
 
     def epoch(self, problem, theta, state, rng):
         for rows in problem.slices(sampling.shuffled(problem, rng), state.batch):
-            eta = next_steps(state, -(-len(rows) // state.batch))
+            eta = next_steps(state, n_batches(len(rows), state.batch))
             problem.kernels.adaptive_epoch(rows, state.batch, eta, theta, state.rule)
         state.passes += 1
 

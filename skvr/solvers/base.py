@@ -55,6 +55,11 @@ def new_state(schedule, **state):
     return SimpleNamespace(schedule=schedule, k=0, passes=0.0, **state)
 
 
+def n_batches(n_rows, batch):
+    """Return the number of batches that n_rows make, the last one perhaps smaller."""
+    return -(-n_rows // batch)
+
+
 def next_steps(state, n_steps):
     """Return the step sizes of the next steps, flat (n_steps x n_outputs), and count them."""
     eta = state.schedule(np.arange(state.k, state.k + n_steps, dtype=np.float64))

@@ -59,7 +59,8 @@ class Newton(Solver):
         scale[scale == 0] = 1.0
         # With an intercept a constant column is zero once centred, not the rounding errors of centring it.
         empty = (variance == 0) & bool(problem.fit_intercept)
-        return new_state(constant(1.0, problem), mean=mean, scale=scale, empty=empty, factors={}, gradient=None)
+        data_scale = np.where(empty, np.inf, scale)
+        return new_state(constant(1.0, problem), mean=mean, scale=scale, data_scale=data_scale, empty=empty, factors={})
 
     def epoch(self, problem, theta, state, rng):
         z = problem.raw_prediction(theta)
@@ -132,7 +133,7 @@ def hessian(problem, state, z):
     own = np.zeros((K, q, q))
     for rows, block in _dense_blocks(problem, K * q / HESSIAN_BLOCK):
         columns = np.empty((block.shape[0], q))
-        columns[:, :-1] = np.where(state.empty, 0.0, (block - state.mean) / state.scale)
+        columns[:, :-1] = (block - state.mean) / state.data_scale
         columns[:, -1] = problem.fit_intercept
         columns *= np.sqrt(problem.weight[rows, None])
         curvature = np.ones((len(columns), 1))

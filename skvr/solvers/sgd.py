@@ -4,7 +4,7 @@ import numpy as np
 
 from skvr.smoothness import batch_smoothness, descent_step_size, full_smoothness, intercept_curvature
 from skvr.solvers import sampling
-from skvr.solvers.base import Solver, batch_rows, new_state, next_steps
+from skvr.solvers.base import Solver, batch_rows, n_batches, new_state, next_steps
 from skvr.solvers.step_size import PL, InverseSqrt, constant, inverse
 
 SMALLEST_START = 1e-3  # times 1/L: from a stationary point SGD may still move
@@ -84,7 +84,7 @@ class _StochasticGradient(Solver):
         if self.step_size == "auto":
             largest = np.clip(descent_step_size(problem, theta, batch, rng), SMALLEST_START * largest, largest)
         if np.any(mu == 0):
-            return InverseSqrt(largest, -(-problem.n_samples // batch))
+            return InverseSqrt(largest, n_batches(problem.n_samples, batch))
         return PL.entered_at(largest, mu)
 
     def _batch(self, problem):
@@ -96,8 +96,8 @@ class _StochasticGradient(Solver):
 
     def epoch(self, problem, theta, state, rng):
         for rows in problem.slices(sampling.shuffled(problem, rng), state.batch):
-            n_steps = -(-len(rows) // state.batch)
-            problem.kernels.sgd_epoch(rows, state.batch, next_steps(state, n_steps), theta)
+            eta = next_steps(state, n_batches(len(rows), state.batch))
+            problem.kernels.sgd_epoch(rows, state.batch, eta, theta)
         state.passes += 1
 
 

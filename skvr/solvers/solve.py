@@ -16,7 +16,6 @@ class Result:
 
     Attributes
     ----------
-    theta : the parameters, flat; with `tol` the intercept is the best one for the coefficients.
     n_iter : epochs run.
     suboptimality : certified bound / F of each task; nan where alpha = 0.
     history : dict of arrays, one entry an evaluation.
@@ -24,7 +23,6 @@ class Result:
     step_size : of each output, at the end.
     """
 
-    theta: np.ndarray
     n_iter: int
     suboptimality: np.ndarray
     history: dict
@@ -34,6 +32,8 @@ class Result:
 
 def solve(problem, solver, theta, *, tol, max_iter, rng, verbose=0):
     """Run `solver` on `problem` from the parameters `theta`, which it changes, until the stopping rule holds.
+
+    With `tol` the intercept ends as the best one for the coefficients.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def solve(problem, solver, theta, *, tol, max_iter, rng, verbose=0):
         problem.intercept(theta)[:] = evaluation.intercept
         warn_of(reason, rule, problem, solver, current_step_size(state), max_iter, epoch)
     suboptimality = np.where(np.isnan(evaluation.bound), np.nan, evaluation.gap)
-    return Result(theta, epoch, suboptimality, history.as_dict(), solver, np.array(current_step_size(state)))
+    return Result(epoch, suboptimality, history.as_dict(), solver, np.array(current_step_size(state)))
 
 
 def certify(problem, theta):

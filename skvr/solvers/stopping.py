@@ -4,6 +4,7 @@ import math
 import time
 import warnings
 from collections import deque
+from contextlib import contextmanager
 
 import numpy as np
 import scipy.sparse as sp
@@ -72,9 +73,9 @@ class StoppingRule:
         bound = np.where(np.isnan(evaluation.bound), evaluation.gap, evaluation.bound)
         self.recent.append((bound, evaluation.objective.sum()))
         if len(self.recent) > PATIENCE:
-            bound, objective = self.recent.popleft()
-            self.best_bound = np.minimum(self.best_bound, bound)
-            self.best_objective = min(self.best_objective, objective)
+            earlier_bound, earlier_objective = self.recent.popleft()
+            self.best_bound = np.minimum(self.best_bound, earlier_bound)
+            self.best_objective = min(self.best_objective, earlier_objective)
         stopped_falling = np.min([bound for bound, _ in self.recent], axis=0) >= self.best_bound
         if np.all((evaluation.gap <= self.tol) | (stopped_falling & (evaluation.gap <= evaluation.floor))):
             return "rounding"
@@ -94,9 +95,12 @@ class History:
         self.solver_seconds = 0.0
         self.evaluation_seconds = 0.0
 
+    @contextmanager
     def timed(self, attribute):
-        """Return a context that adds its seconds to `attribute`."""
-        return _Timer(self, attribute)
+        """Add the seconds of the block to `attribute`."""
+        start = time.perf_counter()
+        yield
+        setattr(self, attribute, getattr(self, attribute) + time.perf_counter() - start)
 
     def add(self, epoch, passes, evaluation, step_size):
         """Append a record; several targets are added up."""
@@ -125,18 +129,6 @@ class History:
         }
         columns["epoch"] = columns["epoch"].astype(np.int64)
         return columns
-
-
-class _Timer:
-    def __init__(self, history, attribute):
-        self.history, self.attribute = history, attribute
-
-    def __enter__(self):
-        self.start = time.perf_counter()
-
-    def __exit__(self, *_):
-        elapsed = time.perf_counter() - self.start
-        setattr(self.history, self.attribute, getattr(self.history, self.attribute) + elapsed)
 
 
 def warn_of(reason, rule, problem, solver, step_size, max_iter, n_iter):

@@ -3,7 +3,7 @@
 from skvr._validation import check_number
 from skvr.smoothness import batch_smoothness
 from skvr.solvers import sampling
-from skvr.solvers.base import Solver, batch_rows, new_state, next_steps
+from skvr.solvers.base import Solver, batch_rows, n_batches, new_state, next_steps
 from skvr.solvers.step_size import constant, inverse
 
 LONGEST_INNER_LOOP = 1e6  # epochs
@@ -75,7 +75,7 @@ class SVRG(Solver):
             if state.rows_left == 0:
                 self._take_snapshot(problem, theta, state)
             for rows in problem.slices(order[: state.rows_left], state.batch):
-                eta = next_steps(state, -(-len(rows) // state.batch))
+                eta = next_steps(state, n_batches(len(rows), state.batch))
                 problem.kernels.svrg_epoch(rows, state.batch, eta, theta, state.residual, state.loss_gradient)
             taken = min(len(order), state.rows_left)
             state.rows_left -= taken
