@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "epochs.hpp"
+#include "second_order.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -40,6 +41,13 @@ struct Kernels {
     virtual void add_gradients(Order, ConstVector r, Vector out) const = 0;
     virtual void loss_in_shift(Order, ConstVector z, ConstVector shift, Vector value, Vector gradient,
                                Vector hessian) const = 0;
+    virtual void evaluate(Order, ConstVector theta, Vector z, Vector value, Vector gradient) const = 0;
+    virtual void squared_norms(Vector norms) const = 0;
+    virtual void scaled_rows(Order, ConstVector root, ConstVector mean, ConstVector inverse_scale, Vector out) const = 0;
+    virtual void add_gram(Order, ConstVector weight, Vector gram) const = 0;
+    virtual void add_gradient_changes(Order, ConstVector weight, ConstVector theta, ConstVector residual,
+                                      Vector out) const = 0;
+    virtual void sdca_epoch(Order, double n_samples, ConstVector squared_norm, Vector theta, Vector residual) const = 0;
     virtual void sgd_epoch(Order, size_t batch, ConstVector eta, Vector theta) const = 0;
     virtual size_t sag_epoch(Order, ConstVector eta, Vector theta, Vector table, Vector sum, size_t n_seen, bool saga,
                              std::optional<ConstVector> metric, std::optional<Order> group) const = 0;
@@ -97,6 +105,46 @@ struct KernelsOf final : Kernels {
                 "shift, value, gradient and hessian must fit n_outputs");
         skvr::loss_in_shift(data, order.data(), order.size(), z.data(), shift.data(), value.data(), gradient.data(),
                             hessian.data());
+    }
+    void evaluate(Order order, ConstVector theta, Vector z, Vector value, Vector gradient) const override {
+        check(order), per_parameter(theta), per_row(z), per_parameter(gradient);
+        require(value.size() == Data::Loss::n_values(data.n_outputs()), "value has the wrong size");
+        skvr::evaluate(data, order.data(), order.size(), theta.data(), z.data(), value.data(), gradient.data());
+    }
+    void squared_norms(Vector norms) const override {
+        require(norms.size() == n, "norms must have n_samples entries");
+        skvr::squared_norms(data, n, norms.data());
+    }
+    void scaled_rows(Order order, ConstVector root, ConstVector mean, ConstVector inverse_scale,
+                     Vector out) const override {
+        const size_t p = data.rows.n_features, n_roots = order.size() ? root.size() / order.size() : 1;
+        check(order);
+        require(root.size() == order.size() * n_roots && out.size() == root.size() * (p + 1), "out must fit the roots");
+        require(mean.size() == p && inverse_scale.size() == p, "mean and inverse_scale must have n_features entries");
+        skvr::scaled_rows(data, order.data(), order.size(), root.data(), n_roots, mean.data(), inverse_scale.data(),
+                          out.data());
+    }
+    void add_gram(Order order, ConstVector weight, Vector gram) const override {
+        const size_t q = data.rows.n_features + 1;
+        check(order);
+        require(weight.size() == order.size() && gram.size() == q * q, "gram must be square with n_features + 1 rows");
+        skvr::add_gram(data, order.data(), order.size(), weight.data(), gram.data());
+    }
+    void add_gradient_changes(Order order, ConstVector weight, ConstVector theta, ConstVector residual,
+                              Vector out) const override {
+        check(order), per_parameter(theta), per_row(residual), per_parameter(out);
+        require(weight.size() == order.size(), "weight must have one entry a drawn row");
+        skvr::add_gradient_changes(data, order.data(), order.size(), weight.data(), theta.data(), residual.data(),
+                                   out.data());
+    }
+    void sdca_epoch(Order order, double n_samples, ConstVector squared_norm, Vector theta, Vector residual) const override {
+        check(order), per_parameter(theta), per_row(residual);
+        require(squared_norm.size() == n, "squared_norm must have n_samples entries");
+        if constexpr (Data::Loss::single)
+            skvr::sdca_epoch(data, order.data(), order.size(), n_samples, squared_norm.data(), theta.data(),
+                             residual.data());
+        else
+            require(false, "sdca_epoch is for one output");
     }
     void sgd_epoch(Order order, size_t batch, ConstVector eta, Vector theta) const override {
         check(order), steps(eta, order, batch), per_parameter(theta);
@@ -246,6 +294,17 @@ NB_MODULE(_kernels, m) {
              release())
         .def("loss_in_shift", &Kernels::loss_in_shift, "order"_a.noconvert(), "z"_a.noconvert(), "shift"_a.noconvert(),
              "value"_a.noconvert(), "gradient"_a.noconvert(), "hessian"_a.noconvert(), release())
+        .def("evaluate", &Kernels::evaluate, "order"_a.noconvert(), "theta"_a.noconvert(), "z"_a.noconvert(),
+             "value"_a.noconvert(), "gradient"_a.noconvert(), release())
+        .def("squared_norms", &Kernels::squared_norms, "norms"_a.noconvert(), release())
+        .def("scaled_rows", &Kernels::scaled_rows, "order"_a.noconvert(), "root"_a.noconvert(), "mean"_a.noconvert(),
+             "inverse_scale"_a.noconvert(), "out"_a.noconvert(), release())
+        .def("add_gram", &Kernels::add_gram, "order"_a.noconvert(), "weight"_a.noconvert(), "gram"_a.noconvert(),
+             release())
+        .def("add_gradient_changes", &Kernels::add_gradient_changes, "order"_a.noconvert(), "weight"_a.noconvert(),
+             "theta"_a.noconvert(), "residual"_a.noconvert(), "out"_a.noconvert(), release())
+        .def("sdca_epoch", &Kernels::sdca_epoch, "order"_a.noconvert(), "n_samples"_a, "squared_norm"_a.noconvert(),
+             "theta"_a.noconvert(), "residual"_a.noconvert(), release())
         .def("sgd_epoch", &Kernels::sgd_epoch, "order"_a.noconvert(), "batch"_a, "eta"_a.noconvert(),
              "theta"_a.noconvert(), release())
         .def("sag_epoch", &Kernels::sag_epoch, "order"_a.noconvert(), "eta"_a.noconvert(), "theta"_a.noconvert(),

@@ -71,16 +71,97 @@ SKVR_CLONES void raw_predictions(const Data& data, const int64_t* order, size_t 
     for (size_t s = 0; s < n; ++s) data.predict(size_t(order[s]), theta, z + size_t(order[s]) * data.n_outputs());
 }
 
+// What the losses need of a few rows, side by side: raw predictions, targets and weights.
+template <class Data>
+struct Block {
+    static constexpr size_t capacity = 256;
+    const Data& data;
+    size_t K, width, m = 0;
+    std::vector<double> z, y, weight, r;
+
+    explicit Block(const Data& data)
+        : data(data), K(data.n_outputs()), width(Data::Loss::target_width(K)), z(capacity * K), y(capacity * width),
+          weight(capacity), r(capacity * K) {}
+
+    // The raw predictions are left for the caller to fill in.
+    void take(const int64_t* rows, size_t n_rows) {
+        m = n_rows;
+        for (size_t s = 0; s < m; ++s) weight[s] = data.weight[size_t(rows[s])];
+        for (size_t s = 0; s < m; ++s)
+            for (size_t t = 0; t < width; ++t) y[s * width + t] = data.target(size_t(rows[s]))[t];
+    }
+    void take(const int64_t* rows, size_t n_rows, const double* all_z, const double* shift) {
+        take(rows, n_rows);
+        for (size_t s = 0; s < m; ++s)
+            for (size_t k = 0; k < K; ++k) z[s * K + k] = all_z[size_t(rows[s]) * K + k] + shift[k];
+    }
+    void residuals() {
+        for (size_t s = 0; s < m; ++s) {
+            Data::Loss::gradient(&z[s * K], &y[s * width], K, &r[s * K]);
+            for (size_t k = 0; k < K; ++k) r[s * K + k] *= weight[s];
+        }
+    }
+    // value += the weighted losses. Blocks are summed apart, so that rounding errors do not grow with n.
+    void add_values(double* value) const {
+        using Loss = typename Data::Loss;
+        if constexpr (Loss::single) {
+            double values[capacity];
+            for (size_t s = 0; s < m; ++s) Loss::value(&z[s], &y[s], 1, values + s);
+            value[0] += dot(values, weight.data(), m);
+        } else {
+            const size_t V = Loss::n_values(K);
+            std::vector<double> row(V), sum(V);
+            for (size_t s = 0; s < m; ++s) {
+                Loss::value(&z[s * K], &y[s * width], K, row.data());
+                for (size_t t = 0; t < V; ++t) sum[t] += weight[s] * row[t];
+            }
+            for (size_t t = 0; t < V; ++t) value[t] += sum[t];
+        }
+    }
+    // hessian += the weighted K x K curvatures
+    void add_curvatures(double* hessian) const {
+        using Loss = typename Data::Loss;
+        if constexpr (Loss::single) {
+            double curvatures[capacity];
+            for (size_t s = 0; s < m; ++s) Loss::curvature(&z[s], 1, curvatures + s);
+            hessian[0] += dot(curvatures, weight.data(), m);
+        } else {
+            std::vector<double> row(K * K), sum(K * K);
+            for (size_t s = 0; s < m; ++s) {
+                Loss::curvature(&z[s * K], K, row.data());
+                for (size_t t = 0; t < K * K; ++t) sum[t] += weight[s] * row[t];
+            }
+            for (size_t t = 0; t < K * K; ++t) hessian[t] += sum[t];
+        }
+    }
+    void add_residuals(double* gradient) const {
+        std::vector<double> sum(K);
+        if constexpr (Data::Loss::single) {
+            double lane[lanes] = {};
+            size_t s = 0;
+            for (; s + lanes <= m; s += lanes)
+                for (size_t l = 0; l < lanes; ++l) lane[l] += r[s + l];
+            for (; s < m; ++s) sum[0] += r[s];
+            for (size_t l = 0; l < lanes; ++l) sum[0] += lane[l];
+        } else {
+            for (size_t s = 0; s < m; ++s)
+                for (size_t k = 0; k < K; ++k) sum[k] += r[s * K + k];
+        }
+        for (size_t k = 0; k < K; ++k) gradient[k] += sum[k];
+    }
+};
+
 // r may be z itself: a row's residual replaces its raw prediction. `shift` is added to the raw predictions.
 template <class Data>
 SKVR_CLONES void residuals(const Data& data, const int64_t* order, size_t n, const double* z, const double* shift,
                            double* r) {
+    Block<Data> block(data);
     const size_t K = data.n_outputs();
-    std::vector<double> shifted(K);
-    for (size_t s = 0; s < n; ++s) {
-        const size_t i = size_t(order[s]);
-        for (size_t k = 0; k < K; ++k) shifted[k] = z[i * K + k] + shift[k];
-        data.residual(i, shifted.data(), r + i * K);
+    for (size_t first = 0; first < n; first += block.capacity) {
+        block.take(order + first, std::min(block.capacity, n - first), z, shift);
+        block.residuals();
+        for (size_t s = 0; s < block.m; ++s)
+            for (size_t k = 0; k < K; ++k) r[size_t(order[first + s]) * K + k] = block.r[s * K + k];
     }
 }
 
@@ -91,28 +172,37 @@ SKVR_CLONES void add_gradients(const Data& data, const int64_t* order, size_t n,
 }
 
 // Sums over the rows of the weighted loss and of its derivatives in a `shift` of the raw predictions: value, gradient
-// (K) and Hessian (K x K). Blocks of rows are summed apart, so that rounding errors do not grow with n.
+// (K) and Hessian (K x K).
 template <class Data>
 SKVR_CLONES void loss_in_shift(const Data& data, const int64_t* order, size_t n, const double* z, const double* shift,
                                double* value, double* gradient, double* hessian) {
-    using Loss = typename Data::Loss;
-    constexpr size_t block = 256;
-    const size_t K = data.n_outputs(), V = Loss::n_values(K), total = V + K + K * K;
-    std::vector<double> scratch(K + total), sums(total);
-    double *const shifted = scratch.data(), *const v = shifted + K, *const r = v + V, *const h = r + K;
-    for (size_t first = 0; first < n; first += block) {
-        std::fill(sums.begin(), sums.end(), 0.0);
-        for (size_t s = first; s < std::min(n, first + block); ++s) {
-            const size_t i = size_t(order[s]);
-            for (size_t k = 0; k < K; ++k) shifted[k] = z[i * K + k] + shift[k];
-            Loss::value(shifted, data.target(i), K, v);
-            Loss::gradient(shifted, data.target(i), K, r);
-            Loss::curvature(shifted, K, h);
-            for (size_t t = 0; t < total; ++t) sums[t] += data.weight[i] * v[t];
-        }
-        for (size_t t = 0; t < V; ++t) value[t] += sums[t];
-        for (size_t t = 0; t < K; ++t) gradient[t] += sums[V + t];
-        for (size_t t = 0; t < K * K; ++t) hessian[t] += sums[V + K + t];
+    Block<Data> block(data);
+    for (size_t first = 0; first < n; first += block.capacity) {
+        block.take(order + first, std::min(block.capacity, n - first), z, shift);
+        block.residuals();
+        block.add_values(value);
+        block.add_residuals(gradient);
+        block.add_curvatures(hessian);
+    }
+}
+
+// One reading of the rows: raw predictions z, value += weighted losses, out += sum_i r_i x_i'. A block of rows is still
+// in the cache when its gradient follows its predictions.
+template <class Data>
+SKVR_CLONES void evaluate(const Data& data, const int64_t* order, size_t n, const double* theta, double* z, double* value,
+                          double* out) {
+    Block<Data> block(data);
+    const size_t K = data.n_outputs(), p = data.rows.n_features;
+    const size_t size = Data::Rows::feature_major ? block.capacity : std::clamp<size_t>(32768 / (p + 1), 4, block.capacity);
+    for (size_t first = 0; first < n; first += size) {
+        const int64_t* rows = order + first;
+        block.take(rows, std::min(size, n - first));
+        for (size_t s = 0; s < block.m; ++s) data.predict(size_t(rows[s]), theta, &block.z[s * K]);
+        block.residuals();
+        block.add_values(value);
+        for (size_t s = 0; s < block.m; ++s) data.add_gradient(size_t(rows[s]), &block.r[s * K], out);
+        for (size_t s = 0; s < block.m; ++s)
+            for (size_t k = 0; k < K; ++k) z[size_t(rows[s]) * K + k] = block.z[s * K + k];
     }
 }
 

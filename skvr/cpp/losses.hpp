@@ -1,37 +1,56 @@
 // The losses of one row as functions of its K raw predictions z: value, gradient and curvature in z.
 //
-// Every formula holds for raw predictions of any size: no exp of a positive number, no log of a difference.
+// Every formula holds for raw predictions of any size: no exp of a positive number, no log of a difference. `single`: one
+// output, known to the compiler, so that loops over rows vectorise. `prox` is argmin_u 1/2 (u - c)^2 + step loss(u).
 #pragma once
 
 #include <algorithm>
 #include <cmath>
 
+#include "exponential.hpp"
 #include "vector.hpp"
 
 namespace skvr {
 
 // log(1 + exp(-y z)), y = -1 or 1. One output.
 struct Logistic {
+    static constexpr bool single = true;
     static constexpr size_t outputs(size_t) { return 1; }
     static constexpr size_t target_width(size_t) { return 1; }
     static constexpr size_t n_values(size_t) { return 1; }
 
     static void value(const double* z, const double* y, size_t, double* value) {
         const double margin = y[0] * z[0];
-        value[0] = std::log1p(std::exp(-std::fabs(margin))) - std::min(margin, 0.0);
+        value[0] = log1p_of_fraction(exp_of_nonpositive(-std::fabs(margin))) - std::min(margin, 0.0);
     }
     static void gradient(const double* z, const double* y, size_t, double* r) {
-        const double margin = y[0] * z[0], e = std::exp(-std::fabs(margin));
+        const double margin = y[0] * z[0], e = exp_of_nonpositive(-std::fabs(margin));
         r[0] = -y[0] * (margin > 0 ? e : 1.0) / (1 + e);
     }
     static void curvature(const double* z, size_t, double* h) {
-        const double e = std::exp(-std::fabs(z[0]));
+        const double e = exp_of_nonpositive(-std::fabs(z[0]));
         h[0] = e / ((1 + e) * (1 + e));
+    }
+    // The margin m = y u solves m = y c + step / (1 + e^m): Newton's method inside a bracket.
+    static double prox(double c, double step, const double* y) {
+        const double target = y[0] * c;
+        double low = target, high = target + step, m = std::min(high, std::max(low, 0.0));
+        for (int iteration = 0; iteration < 60; ++iteration) {
+            const double e = exp_of_nonpositive(-std::fabs(m));
+            const double sigmoid = (m > 0 ? e : 1.0) / (1 + e), excess = m - target - step * sigmoid;
+            (excess > 0 ? high : low) = m;
+            const double next = m - excess / (1 + step * e / ((1 + e) * (1 + e)));
+            const double last = m;
+            m = next > low && next < high ? next : 0.5 * (low + high);
+            if (std::fabs(m - last) <= 1e-14 * (1 + std::fabs(m))) break;
+        }
+        return y[0] * m;
     }
 };
 
 // Softmax cross-entropy log(sum_k exp z_k) - z_y, y the number of the class. K outputs.
 struct Softmax {
+    static constexpr bool single = false;
     static constexpr size_t outputs(size_t K) { return K; }
     static constexpr size_t target_width(size_t) { return 1; }
     static constexpr size_t n_values(size_t) { return 1; }
@@ -40,13 +59,13 @@ struct Softmax {
     static void probabilities(const double* z, size_t K, double* p) {
         const double top = *std::max_element(z, z + K);
         double sum = 0;
-        for (size_t k = 0; k < K; ++k) sum += p[k] = std::exp(z[k] - top);
+        for (size_t k = 0; k < K; ++k) sum += p[k] = exp_of_nonpositive(z[k] - top);
         for (size_t k = 0; k < K; ++k) p[k] /= sum;
     }
     static void value(const double* z, const double* y, size_t K, double* value) {
         const double* top = std::max_element(z, z + K);
         double others = 0;
-        for (size_t k = 0; k < K; ++k) others += z + k == top ? 0 : std::exp(z[k] - *top);
+        for (size_t k = 0; k < K; ++k) others += z + k == top ? 0 : exp_of_nonpositive(z[k] - *top);
         value[0] = std::log1p(others) + (*top - z[size_t(y[0])]);
     }
     // Summed from the other classes where the row's own probability is near one: 1 - p would lose every digit.
@@ -70,6 +89,7 @@ struct Softmax {
 // 1/2 (y - z)^2 for each of K targets. N: the number of targets where the compiler may know it, or 0.
 template <size_t N>
 struct Squared {
+    static constexpr bool single = N == 1;
     static constexpr size_t outputs(size_t K) { return N ? N : K; }
     static constexpr size_t target_width(size_t K) { return outputs(K); }
     static constexpr size_t n_values(size_t K) { return outputs(K); }
@@ -84,6 +104,7 @@ struct Squared {
         for (size_t k = 0; k < K; ++k)
             for (size_t l = 0; l < K; ++l) h[k * K + l] = k == l ? 1.0 : 0.0;
     }
+    static double prox(double c, double step, const double* y) { return (c + step * y[0]) / (1 + step); }
 };
 
 }  // namespace skvr

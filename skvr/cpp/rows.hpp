@@ -28,6 +28,29 @@ struct DenseRows {
     void add(size_t i, const double* a, size_t K, double* out) const {
         for (size_t k = 0; k < K; ++k) add_multiple(a[k], row(i), out + k * n_features, n_features);
     }
+
+    // out = a (x_i - mean) inverse_scale
+    void standardise(size_t i, double a, const double* mean, const double* inverse_scale, double* out) const {
+        const T* x = row(i);
+        for (size_t j = 0; j < n_features; ++j) out[j] = a * ((double(x[j]) - mean[j]) * inverse_scale[j]);
+    }
+
+    // gram_jl += h x_j x_l for l <= j, `stride` entries a row
+    void add_outer_product(size_t i, double h, double* gram, size_t stride) const {
+        const T* x = row(i);
+        for (size_t j = 0; j < n_features; ++j) add_multiple(h * double(x[j]), x, gram + j * stride, j + 1);
+    }
+
+    double squared_norm(size_t i) const {
+        double sum[lanes] = {};
+        const T* x = row(i);
+        size_t j = 0;
+        for (; j + lanes <= n_features; j += lanes)
+            for (size_t l = 0; l < lanes; ++l) sum[l] += double(x[j + l]) * double(x[j + l]);
+        for (; j < n_features; ++j) sum[0] += double(x[j]) * double(x[j]);
+        for (size_t l = 1; l < lanes; ++l) sum[0] += sum[l];
+        return sum[0];
+    }
 };
 
 template <class T, class Index>
@@ -55,6 +78,25 @@ struct CsrRows {
         for_each_nonzero(i, [&](size_t j, double x) {
             for (size_t k = 0; k < K; ++k) out[j * K + k] += a[k] * x;
         });
+    }
+
+    void standardise(size_t i, double a, const double* mean, const double* inverse_scale, double* out) const {
+        for (size_t j = 0; j < n_features; ++j) out[j] = -a * (mean[j] * inverse_scale[j]);
+        for_each_nonzero(i, [&](size_t j, double x) { out[j] = a * ((x - mean[j]) * inverse_scale[j]); });
+    }
+
+    void add_outer_product(size_t i, double h, double* gram, size_t stride) const {
+        for (size_t t = size_t(indptr[i]); t < size_t(indptr[i + 1]); ++t) {
+            const double hx = h * double(data[t]);
+            double* row = gram + size_t(indices[t]) * stride;
+            for (size_t u = size_t(indptr[i]); u <= t; ++u) row[indices[u]] += hx * double(data[u]);  // sorted columns
+        }
+    }
+
+    double squared_norm(size_t i) const {
+        double sum = 0;
+        for_each_nonzero(i, [&](size_t, double x) { sum += x * x; });
+        return sum;
     }
 };
 

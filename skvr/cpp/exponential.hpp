@@ -1,0 +1,58 @@
+// exp and log1p on the ranges that the losses need, inlined so that loops over rows vectorise: a call of the C library
+// per row would cost more than the row itself where p is small, and gives other bits on other systems.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+
+namespace skvr {
+
+// exp(x) for x <= 0, to 1 unit in the last place; below -708 exp(-708) = 3e-308. Cody and Waite's reduction
+// x = k log 2 + r with |r| <= log(2)/2, Taylor's polynomial of degree 13 in r, and 2^k by its bits.
+inline double exp_of_nonpositive(double x) {
+    constexpr double log2_e = 1.4426950408889634, high = 6.93147180369123816490e-01, low = 1.90821492927058770002e-10;
+    constexpr double to_integer = 6755399441055744.0;  // 1.5 * 2^52: adding it rounds to an integer in the last bits
+    x = std::max(x, -708.0);
+    const double shifted = x * log2_e + to_integer, k = shifted - to_integer;
+    const double r = (x - k * high) - k * low;
+    double p = 1.0 / 6227020800.0;
+    p = p * r + 1.0 / 479001600.0;
+    p = p * r + 1.0 / 39916800.0;
+    p = p * r + 1.0 / 3628800.0;
+    p = p * r + 1.0 / 362880.0;
+    p = p * r + 1.0 / 40320.0;
+    p = p * r + 1.0 / 5040.0;
+    p = p * r + 1.0 / 720.0;
+    p = p * r + 1.0 / 120.0;
+    p = p * r + 1.0 / 24.0;
+    p = p * r + 1.0 / 6.0;
+    p = p * r + 0.5;
+    p = 1.0 + (r + r * r * p);
+    uint64_t bits, exponent;
+    std::memcpy(&exponent, &shifted, sizeof bits);
+    std::memcpy(&bits, &p, sizeof bits);
+    bits += exponent << 52;  // p is in [0.7, 1.5] and k >= -1022: the result is a normal number
+    std::memcpy(&p, &bits, sizeof bits);
+    return p;
+}
+
+// log(1 + e) for 0 <= e <= 1, to 2 units in the last place, small e included: 2 artanh(s) with s = e / (2 + e), or, from
+// sqrt(2) - 1 on, log 2 + the same of (e - 1) / 2.
+inline double log1p_of_fraction(double e) {
+    const bool large = e > 0.41421356237309503;
+    const double q = large ? 0.5 * (e - 1) : e, s = q / (2 + q), t = s * s;
+    double p = 1.0 / 21;
+    p = p * t + 1.0 / 19;
+    p = p * t + 1.0 / 17;
+    p = p * t + 1.0 / 15;
+    p = p * t + 1.0 / 13;
+    p = p * t + 1.0 / 11;
+    p = p * t + 1.0 / 9;
+    p = p * t + 1.0 / 7;
+    p = p * t + 1.0 / 5;
+    p = p * t + 1.0 / 3;
+    return (large ? 0.69314718055994531 : 0.0) + 2 * (s + s * t * p);
+}
+
+}  // namespace skvr

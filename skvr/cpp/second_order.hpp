@@ -1,0 +1,81 @@
+// What the preconditioned methods of `auto` need beyond gradients: rows prepared for a Gram matrix, Gram matrices of
+// sparse rows, gradient changes of weighted batches, and dual coordinate ascent.
+#pragma once
+
+#include <algorithm>
+#include <vector>
+
+#include "finite_sum.hpp"
+
+namespace skvr {
+
+// out_s = (root_sk (x_i - mean) / scale, root_sk [intercept]) for k < n_roots side by side, i = order[s], so that
+// out' out is the Hessian's part in centred and scaled columns.
+template <class Data>
+SKVR_CLONES void scaled_rows(const Data& data, const int64_t* order, size_t n, const double* root, size_t n_roots,
+                             const double* mean, const double* inverse_scale, double* out) {
+    const size_t p = data.rows.n_features;
+    for (size_t s = 0; s < n; ++s)
+        for (size_t k = 0; k < n_roots; ++k, out += p + 1) {
+            const double a = root[s * n_roots + k];
+            data.rows.standardise(size_t(order[s]), a, mean, inverse_scale, out);
+            out[p] = data.fit_intercept ? a : 0.0;
+        }
+}
+
+template <class Data>
+SKVR_CLONES void squared_norms(const Data& data, size_t n, double* norms) {
+    for (size_t i = 0; i < n; ++i) norms[i] = data.rows.squared_norm(i);
+}
+
+// gram += sum_s weight_s (x_i, 1) (x_i, 1)', the lower triangle, row by row (p + 1 entries each).
+template <class Data>
+SKVR_CLONES void add_gram(const Data& data, const int64_t* order, size_t n, const double* weight, double* gram) {
+    const size_t p = data.rows.n_features, q = p + 1;
+    for (size_t s = 0; s < n; ++s) {
+        const size_t i = size_t(order[s]);
+        const double h = weight[s];
+        data.rows.add_outer_product(i, h, gram, q);
+        data.rows.add(i, &h, 1, gram + p * q);
+        gram[p * q + p] += h;
+    }
+}
+
+// out += sum_s weight_s (r_i(theta) - r_i) x_i', i = order[s]: the change of a batch's gradient since the snapshot whose
+// residuals are r.
+template <class Data>
+SKVR_CLONES void add_gradient_changes(const Data& data, const int64_t* order, size_t n, const double* weight,
+                                      const double* theta, const double* r, double* out) {
+    const size_t K = data.n_outputs();
+    std::vector<double> z(K), change(K);
+    for (size_t s = 0; s < n; ++s) {
+        const size_t i = size_t(order[s]);
+        data.predict(i, theta, z.data());
+        data.residual(i, z.data(), change.data());
+        for (size_t k = 0; k < K; ++k) change[k] = weight[s] * (change[k] - r[i * K + k]);
+        data.add_gradient(i, change.data(), out);
+    }
+}
+
+// sdca: with r_i the dual variable of row i and w = -1/(alpha n) sum_i r_i x_i, maximise the dual in r_i alone, which is
+// a proximal step on the row's raw prediction. Shalev-Shwartz and Zhang (2013), section 6.2, option I solved exactly.
+// The intercept has a penalty alpha/2 (b - centre)^2, and the centre follows (see solvers/sdca.py). One output.
+template <class Data>
+SKVR_CLONES void sdca_epoch(const Data& data, const int64_t* order, size_t n, double n_samples, const double* squared_norm,
+                            double* theta, double* r) {
+    const double scale = 1 / (data.alpha[0] * n_samples);
+    for (size_t s = 0; s < n; ++s) {
+        const size_t i = size_t(order[s]);
+        const double q = scale * (squared_norm[i] + (data.fit_intercept ? 1.0 : 0.0));
+        double z;
+        data.predict(i, theta, &z);
+        if (q == 0) continue;  // an empty row
+        const double c = z + q * r[i];
+        const double next = (c - Data::Loss::prox(c, q * data.weight[i], data.target(i))) / q;
+        const double step = -scale * (next - r[i]);
+        r[i] = next;
+        data.add_gradient(i, &step, theta);
+    }
+}
+
+}  // namespace skvr
