@@ -6,6 +6,7 @@ The intercept b is not penalised. Internally the weights are w_i = s_i n / S, wi
 f_i = w_i loss_i + alpha/2 ||w||^2 and F is the plain mean of the f_i.
 """
 
+from copy import copy
 from functools import cached_property
 
 import numpy as np
@@ -18,6 +19,7 @@ from skvr import _kernels
 # depend on the data alone, sums over slices have the same bits for any number of threads.
 SLICE_WORK = 2**22
 ROW_WORK = 16  # what a row costs beside its non-zeros, in multiply-adds per output
+EPS = np.finfo(np.float64).eps
 BLOCK_VALUES = 2**18  # values of X that `blocks` holds as float64 at a time: 2 MB
 
 
@@ -60,8 +62,19 @@ class FiniteSum:
             self.kernels = _kernels.csr(X.data, X.indices, X.indptr, self.n_features, *arguments)
         else:
             self.kernels = _kernels.dense(X, *arguments)
-        self._values_per_row = X.nnz / X.shape[0] if sp.issparse(X) else self.n_features
-        self._rows_per_slice = max(1, int(SLICE_WORK / (self.n_outputs * (self._values_per_row + ROW_WORK))))
+        self.values_per_row = X.nnz / X.shape[0] if sp.issparse(X) else self.n_features
+        self._rows_per_slice = max(1, int(SLICE_WORK / (self.n_outputs * (self.values_per_row + ROW_WORK))))
+
+    def subset(self, rows, weight):
+        """Return the finite sum over `rows`, each of them `weight` times as heavy as here; X is shared."""
+        subset = copy(self)
+        subset.__dict__.pop("squared_row_norms", None)
+        subset.rows, subset.n_samples = rows, len(rows)
+        relative = self.weight[rows] * weight
+        subset.weight = np.zeros_like(self.weight)
+        subset.weight[rows] = relative * (len(rows) / relative.sum())
+        subset.kernels = self.kernels.reweighted(subset.weight)
+        return subset
 
     def single_output(self):
         """Return the finite sum of the same rows and weights with one output and no penalty."""
@@ -93,17 +106,18 @@ class FiniteSum:
         size = max(1, self._rows_per_slice // batch) * batch
         return [order[first : first + size] for first in range(0, len(order), size)]
 
+    def row_slices(self, size):
+        """Yield the numbers of the rows of positive weight, in order, `size` at a time."""
+        for first in range(0, self.n_samples, size):
+            if self.rows is None:
+                yield np.arange(first, min(self.n_samples, first + size), dtype=np.int64)
+            else:
+                yield self.rows[first : first + size]
+
     def _map_slices(self, function):
         """Return the results of `function` on the slices of all rows, in order, computed on `n_jobs` threads."""
-        size = self._rows_per_slice
-        if self.rows is None:
-            slices = (
-                np.arange(first, min(self.n_samples, first + size), dtype=np.int64)
-                for first in range(0, self.n_samples, size)
-            )
-        else:
-            slices = (self.rows[first : first + size] for first in range(0, self.n_samples, size))
-        if self.n_samples <= size or effective_n_jobs(self.n_jobs) == 1:
+        slices = self.row_slices(self._rows_per_slice)
+        if self.n_samples <= self._rows_per_slice or effective_n_jobs(self.n_jobs) == 1:
             return map(function, slices)
         parallel = Parallel(n_jobs=self.n_jobs, require="sharedmem", return_as="generator")
         return parallel(delayed(function)(rows) for rows in slices)
@@ -119,7 +133,7 @@ class FiniteSum:
 
     def blocks(self, width=None):
         """Yield (row numbers, those rows of X as float64) for blocks of `BLOCK_VALUES` values, `width` a row."""
-        size = max(1, int(BLOCK_VALUES / max(1.0, width or self._values_per_row)))
+        size = max(1, int(BLOCK_VALUES / max(1.0, width or self.values_per_row)))
         for first in range(0, self.n_samples, size):
             if self.rows is None:
                 rows = slice(first, min(self.n_samples, first + size))
@@ -158,6 +172,18 @@ class FiniteSum:
             return out
 
         return sum(self._map_slices(gradient)) / self.n_samples
+
+    def evaluate(self, theta, z):
+        """Return F of each task, shape (n_tasks,), and its gradient, flat as theta; fill `z` in. One effective pass."""
+
+        def sums(rows):
+            value, gradient = np.zeros(self.n_tasks), self.zeros()
+            self.kernels.evaluate(rows, theta, z, value, gradient)
+            return value, gradient
+
+        value, gradient = map(sum, zip(*self._map_slices(sums), strict=True))
+        value = value / self.n_samples + self.by_task(self.penalty(theta))
+        return value, gradient / self.n_samples + self.penalty_gradient(theta)
 
     def penalty_gradient(self, theta):
         """Return alpha w, flat as theta, with zeros for the intercepts."""
@@ -222,12 +248,35 @@ class FiniteSum:
 
     @cached_property
     def squared_row_norms(self):
-        """||x_i||^2 of every row, shape (n_samples in X,); inf where it overflows."""
+        """||x_i||^2 of every row of positive weight, shape (n_samples in X,); inf where it overflows."""
+        return self.standardised_row_norms(np.zeros(self.n_features), np.ones(self.n_features))
+
+    def standardised_row_norms(self, mean, scale):
+        """Return ||(x_i - mean) / scale||^2 of every row of positive weight, shape (n_samples in X,). Half a pass."""
         norms = np.zeros(self.X.shape[0])
-        with np.errstate(over="ignore"):
-            for rows, squares in self.squared_blocks():
-                norms[rows] = squares.sum(axis=1).ravel()
+        for _ in self._map_slices(lambda rows: self.kernels.standardised_norms(rows, mean, 1 / scale, norms)):
+            pass
         return norms
+
+    def column_moments(self):
+        """Return the weighted mean and variance of each column, the variance 0 where only rounding errors vary.
+
+        One effective pass.
+        """
+
+        def sums(centre):
+            def of_rows(rows):
+                out = np.zeros((3, self.n_features))
+                self.kernels.add_moments(rows, centre, *out)
+                return out
+
+            return sum(self._map_slices(of_rows)) / self.n_samples
+
+        _, mean, _ = sums(np.zeros(self.n_features))
+        stored, _, variance = sums(mean)
+        variance += np.maximum(1 - stored, 0) * mean**2  # the zeros that CSR rows do not store
+        variance[variance <= (64 * EPS * mean) ** 2] = 0.0
+        return mean, variance
 
     def second_moment(self):
         """Return the weighted mean of x_ij^2 of each column, shape (n_features,)."""

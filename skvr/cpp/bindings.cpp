@@ -42,7 +42,9 @@ struct Kernels {
     virtual void loss_in_shift(Order, ConstVector z, ConstVector shift, Vector value, Vector gradient,
                                Vector hessian) const = 0;
     virtual void evaluate(Order, ConstVector theta, Vector z, Vector value, Vector gradient) const = 0;
-    virtual void squared_norms(Vector norms) const = 0;
+    virtual std::unique_ptr<Kernels> reweighted(ConstVector weight) const = 0;
+    virtual void add_moments(Order, ConstVector centre, Vector stored, Vector first, Vector second) const = 0;
+    virtual void standardised_norms(Order, ConstVector mean, ConstVector inverse_scale, Vector norms) const = 0;
     virtual void scaled_rows(Order, ConstVector root, ConstVector mean, ConstVector inverse_scale, Vector out) const = 0;
     virtual void add_gram(Order, ConstVector weight, Vector gram) const = 0;
     virtual void add_gradient_changes(Order, ConstVector weight, ConstVector theta, ConstVector residual,
@@ -111,9 +113,25 @@ struct KernelsOf final : Kernels {
         require(value.size() == Data::Loss::n_values(data.n_outputs()), "value has the wrong size");
         skvr::evaluate(data, order.data(), order.size(), theta.data(), z.data(), value.data(), gradient.data());
     }
-    void squared_norms(Vector norms) const override {
-        require(norms.size() == n, "norms must have n_samples entries");
-        skvr::squared_norms(data, n, norms.data());
+    std::unique_ptr<Kernels> reweighted(ConstVector weight) const override {
+        require(weight.size() == n, "weight must have one entry a row");
+        auto copy = std::make_unique<KernelsOf>(data, n, owners);
+        copy->data.weight = weight.data();
+        copy->owners.push_back(nb::cast(weight));
+        return copy;
+    }
+    void add_moments(Order order, ConstVector centre, Vector stored, Vector first, Vector second) const override {
+        check(order);
+        for (size_t size : {centre.size(), stored.size(), first.size(), second.size()})
+            require(size == data.rows.n_features, "moments must have n_features entries");
+        skvr::add_moments(data, order.data(), order.size(), centre.data(), stored.data(), first.data(), second.data());
+    }
+    void standardised_norms(Order order, ConstVector mean, ConstVector inverse_scale, Vector norms) const override {
+        check(order);
+        require(norms.size() == n, "norms must have one entry a row");
+        require(mean.size() == data.rows.n_features && inverse_scale.size() == mean.size(),
+                "mean and inverse_scale must have n_features entries");
+        skvr::standardised_norms(data, order.data(), order.size(), mean.data(), inverse_scale.data(), norms.data());
     }
     void scaled_rows(Order order, ConstVector root, ConstVector mean, ConstVector inverse_scale,
                      Vector out) const override {
@@ -296,7 +314,11 @@ NB_MODULE(_kernels, m) {
              "value"_a.noconvert(), "gradient"_a.noconvert(), "hessian"_a.noconvert(), release())
         .def("evaluate", &Kernels::evaluate, "order"_a.noconvert(), "theta"_a.noconvert(), "z"_a.noconvert(),
              "value"_a.noconvert(), "gradient"_a.noconvert(), release())
-        .def("squared_norms", &Kernels::squared_norms, "norms"_a.noconvert(), release())
+        .def("reweighted", &Kernels::reweighted, "weight"_a.noconvert())
+        .def("add_moments", &Kernels::add_moments, "order"_a.noconvert(), "centre"_a.noconvert(), "stored"_a.noconvert(),
+             "first"_a.noconvert(), "second"_a.noconvert(), release())
+        .def("standardised_norms", &Kernels::standardised_norms, "order"_a.noconvert(), "mean"_a.noconvert(),
+             "inverse_scale"_a.noconvert(), "norms"_a.noconvert(), release())
         .def("scaled_rows", &Kernels::scaled_rows, "order"_a.noconvert(), "root"_a.noconvert(), "mean"_a.noconvert(),
              "inverse_scale"_a.noconvert(), "out"_a.noconvert(), release())
         .def("add_gram", &Kernels::add_gram, "order"_a.noconvert(), "weight"_a.noconvert(), "gram"_a.noconvert(),

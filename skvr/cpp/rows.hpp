@@ -5,6 +5,7 @@
 // feature together (j * K + k): a non-zero touches one place in memory.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "vector.hpp"
@@ -18,6 +19,12 @@ struct DenseRows {
 
     static constexpr bool feature_major = false;
     const T* row(size_t i) const { return data + i * n_features; }
+
+    template <class Visit>
+    void for_each_nonzero(size_t i, Visit&& visit) const {
+        const T* x = row(i);
+        for (size_t j = 0; j < n_features; ++j) visit(j, double(x[j]));
+    }
 
     // z_k += x_i . w_k
     void predict(size_t i, const double* coef, size_t K, double* z) const {
@@ -41,13 +48,18 @@ struct DenseRows {
         for (size_t j = 0; j < n_features; ++j) add_multiple(h * double(x[j]), x, gram + j * stride, j + 1);
     }
 
-    double squared_norm(size_t i) const {
+    // ||(x_i - mean) inverse_scale||^2
+    double standardised_norm(size_t i, const double* mean, const double* inverse_scale, double) const {
         double sum[lanes] = {};
         const T* x = row(i);
         size_t j = 0;
+        const auto term = [&](size_t at) {
+            const double v = (double(x[at]) - mean[at]) * inverse_scale[at];
+            return v * v;
+        };
         for (; j + lanes <= n_features; j += lanes)
-            for (size_t l = 0; l < lanes; ++l) sum[l] += double(x[j + l]) * double(x[j + l]);
-        for (; j < n_features; ++j) sum[0] += double(x[j]) * double(x[j]);
+            for (size_t l = 0; l < lanes; ++l) sum[l] += term(j + l);
+        for (; j < n_features; ++j) sum[0] += term(j);
         for (size_t l = 1; l < lanes; ++l) sum[0] += sum[l];
         return sum[0];
     }
@@ -93,10 +105,10 @@ struct CsrRows {
         }
     }
 
-    double squared_norm(size_t i) const {
-        double sum = 0;
-        for_each_nonzero(i, [&](size_t, double x) { sum += x * x; });
-        return sum;
+    double standardised_norm(size_t i, const double* mean, const double* inverse_scale, double of_zeros) const {
+        double sum = of_zeros;
+        for_each_nonzero(i, [&](size_t j, double x) { sum += x * (x - 2 * mean[j]) * (inverse_scale[j] * inverse_scale[j]); });
+        return std::max(sum, 0.0);
     }
 };
 

@@ -23,9 +23,30 @@ SKVR_CLONES void scaled_rows(const Data& data, const int64_t* order, size_t n, c
         }
 }
 
+// Sums over the rows of weight [x_j stored], weight (x_j - centre_j) and weight (x_j - centre_j)^2, the last two over the
+// stored values only.
 template <class Data>
-SKVR_CLONES void squared_norms(const Data& data, size_t n, double* norms) {
-    for (size_t i = 0; i < n; ++i) norms[i] = data.rows.squared_norm(i);
+SKVR_CLONES void add_moments(const Data& data, const int64_t* order, size_t n, const double* centre, double* stored,
+                             double* first, double* second) {
+    for (size_t s = 0; s < n; ++s) {
+        const double weight = data.weight[size_t(order[s])];
+        data.rows.for_each_nonzero(size_t(order[s]), [&](size_t j, double x) {
+            const double d = x - centre[j];
+            stored[j] += weight;
+            first[j] += weight * d;
+            second[j] += weight * d * d;
+        });
+    }
+}
+
+// norms_i = ||(x_i - mean) / scale||^2
+template <class Data>
+SKVR_CLONES void standardised_norms(const Data& data, const int64_t* order, size_t n, const double* mean,
+                                    const double* inverse_scale, double* norms) {
+    double of_zeros = 0;
+    for (size_t j = 0; j < data.rows.n_features; ++j) of_zeros += mean[j] * mean[j] * (inverse_scale[j] * inverse_scale[j]);
+    for (size_t s = 0; s < n; ++s)
+        norms[size_t(order[s])] = data.rows.standardised_norm(size_t(order[s]), mean, inverse_scale, of_zeros);
 }
 
 // gram += sum_s weight_s (x_i, 1) (x_i, 1)', the lower triangle, row by row (p + 1 entries each).

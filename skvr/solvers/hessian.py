@@ -1,0 +1,192 @@
+"""The Hessian of F as a matrix: formed from rows that are centred and scaled, factorised, applied to gradients.
+
+In columns x~ = (x - mean) / scale, w~ = scale w and b~ = b + mean . w, F is the same function, and its Hessian has a
+diagonal of about 1: the rounding errors of its factor then are those of the problem, not of the units of X.
+"""
+
+import numpy as np
+import scipy.linalg
+import scipy.sparse as sp
+from scipy.linalg.blas import dsyrk
+from scipy.special import softmax
+
+from skvr.smoothness import CURVATURE
+
+PACKED_VALUES = 2**17  # values of a block of scaled rows: 1 MB, which stays in the cache between its making and dsyrk
+# A multiply-add of scattered values costs about as much as this many of dsyrk's.
+SCATTERED = 25
+# Pivots and relative eigenvalues of the Hessian with unit diagonal below this are rounding errors.
+RANK_TOLERANCE = 1e-14
+
+
+class Columns:
+    """What centres and scales the columns of X: from weighted moments, to unit curvature, penalty included."""
+
+    def __init__(self, problem):
+        mean, variance = problem.column_moments()
+        if not problem.fit_intercept:
+            variance += mean**2
+            mean = np.zeros_like(mean)
+        self.mean = mean
+        self.scale = np.sqrt(CURVATURE[problem.loss] * variance + problem.alpha.min())
+        self.scale[self.scale == 0] = 1.0
+        # With an intercept a constant column is zero once centred, not the rounding errors of centring it.
+        self.empty = (variance == 0) & bool(problem.fit_intercept)
+        self.data_scale = np.where(self.empty, np.inf, self.scale)
+        # Where no mean is large beside its column's variation, centring may follow the sums.
+        self.nearly_centred = bool(np.all(mean**2 <= 100 * variance))
+
+    def to_scaled(self, problem, gradient, theta):
+        """Return a gradient, flat as theta, in w~ and b~, shape (n_outputs, n_features + 1): (g_w - mean g_b) / scale.
+
+        Of a constant column nothing is left but its penalty.
+        """
+        g_b = problem.intercept(gradient)
+        g = (problem.coef(gradient) - np.outer(g_b, self.mean)) / self.scale
+        if self.empty.any():
+            penalty = problem.alpha[:, None] * problem.coef(theta)[:, self.empty]
+            g[:, self.empty] = penalty / self.scale[self.empty]
+        return np.column_stack([g, g_b])
+
+    def from_scaled(self, problem, step):
+        """Return a step in w~ and b~ as a step in theta."""
+        out = problem.zeros()
+        w = step[:, :-1] / self.scale
+        problem.coef(out)[:] = w
+        if problem.fit_intercept:
+            problem.intercept(out)[:] = step[:, -1] - w @ self.mean
+        return out
+
+
+def gram(problem, columns, weight):
+    """Return the lower triangle of mean_i weight_i (x~_i, 1)(x~_i, 1)' over the rows; `weight` has an entry a row of X."""
+    if _scatters(problem) and columns.nearly_centred:
+        return _scattered_gram(problem, columns, weight)
+    return packed_gram(problem, columns, np.sqrt(weight)[:, None])
+
+
+def packed_gram(problem, columns, root):
+    """Return the lower triangle of Z'Z / n, the rows of Z being root_ik (x~_i, 1) for all k side by side."""
+    K, q = root.shape[1], problem.n_features + 1
+    out = np.zeros((K * q, K * q), order="F")
+    for rows in problem.row_slices(max(16, PACKED_VALUES // (K * q))):
+        Z = np.empty((len(rows), K * q))
+        problem.kernels.scaled_rows(rows, root[rows].ravel(), columns.mean, 1 / columns.data_scale, Z.ravel())
+        out = dsyrk(1 / problem.n_samples, Z.T, 1.0, out, lower=1, overwrite_c=1)
+    return out
+
+
+def _scatters(problem):
+    if not sp.issparse(problem.X):
+        return False
+    n_nonzeros = np.diff(problem.X.indptr)[problem.used].astype(np.float64)
+    return SCATTERED * (n_nonzeros**2).sum() < problem.n_samples * problem.n_features**2
+
+
+def _scattered_gram(problem, columns, weight):
+    """Gram matrix of the sparse rows as they are, centred and scaled afterwards."""
+    q = problem.n_features + 1
+    raw = np.zeros(q * q)
+    for rows in problem.row_slices(problem.n_samples):
+        problem.kernels.add_gram(rows, weight[rows], raw)
+    raw = raw.reshape(q, q) / problem.n_samples
+    total, sums = raw[-1, -1], raw[-1, :-1]
+    gram = np.empty((q, q), order="F")
+    # sum of (x - m)(x - m)' = sum of x x' - s m' - m s' + total m m'
+    gram[:-1, :-1] = raw[:-1, :-1] - np.outer(sums, columns.mean)
+    gram[:-1, :-1] -= np.outer(columns.mean, sums - total * columns.mean)
+    gram[-1, :-1] = sums - total * columns.mean
+    gram[-1, -1] = total
+    if not problem.fit_intercept:
+        gram[-1] = 0.0
+    scale = np.append(1 / columns.data_scale, 1.0)
+    gram *= scale
+    gram *= scale[:, None]
+    return gram
+
+
+def hessian(problem, columns, z):
+    """Return the Hessian of the mean weighted loss at raw predictions z (lower triangle), each output's intercept last.
+
+    For K classes with probabilities p it consists of K x K blocks X' diag(w (p_k [k = m] - p_k p_m)) X / n: those off
+    the diagonal are -Z'Z with Z the K matrices sqrt(w) p_k X side by side, those on it are formed apart, where
+    p_k (1 - p_k) keeps its digits. For "squared" it is X' diag(w) X / n, for every target alike.
+    """
+    if problem.loss == "squared":
+        return gram(problem, columns, problem.weight)
+    if problem.loss == "logistic":
+        return gram(problem, columns, problem.weight * logistic_curvature(z))
+    K, q = problem.n_outputs, problem.n_features + 1
+    p = softmax(z.reshape(-1, K), axis=1)
+    H = packed_gram(problem, columns, np.sqrt(problem.weight)[:, None] * p)
+    H *= -1
+    others = p @ (1 - np.eye(K))
+    for k in range(K):
+        own = slice(k * q, (k + 1) * q)
+        H[own, own] = gram(problem, columns, problem.weight * p[:, k] * others[:, k])
+    return H
+
+
+def shared_hessian(problem, columns, z):
+    """Return one p + 1 block for all classes: the mean over them of X' diag(w p_k (1 - p_k)) X / n, lower triangle.
+
+    Scaled by K/(K - 1), as the Hessian is at equal probabilities on steps that sum to zero over the classes.
+    """
+    K = problem.n_outputs
+    p = softmax(z.reshape(-1, K), axis=1)
+    return gram(problem, columns, problem.weight * (1 - (p * p).sum(axis=1)) / (K - 1))
+
+
+def logistic_curvature(z):
+    """Return the second derivative of the logistic loss at raw predictions z."""
+    e = np.exp(-np.abs(z))
+    return e / (1 + e) ** 2
+
+
+class Factor:
+    """A factorised Hessian plus penalty: Cholesky, or the eigenpairs that are not rounding errors where singular.
+
+    Parameters
+    ----------
+    H : ndarray of shape (B q, B q)
+        Lower triangle; overwritten.
+    penalty : ndarray of shape (q,)
+        Added to the diagonal of every block.
+    """
+
+    def __init__(self, H, penalty):
+        q = len(penalty)
+        B = len(H) // q
+        diagonal = np.diag(H) + np.tile(penalty, B)
+        if B > 1:  # moving all classes together changes nothing, and the gradient has no part in it: give it curvature
+            common = diagonal.reshape(B, q).sum(axis=0) / B**2
+            for k in range(B):
+                for m in range(k):
+                    H[np.arange(k * q, (k + 1) * q), np.arange(m * q, (m + 1) * q)] += common
+            diagonal += np.tile(common, B)
+        unused = diagonal <= 0  # no data and no penalty: no gradient and no step
+        diagonal[unused] = 1.0
+        self.scale = 1 / np.sqrt(diagonal)
+        H *= self.scale
+        H *= self.scale[:, None]
+        H[np.diag_indices(B * q)] = 1.0
+        self.eigenpairs = None
+        try:
+            self.cholesky = scipy.linalg.cho_factor(H, lower=True)
+            if np.diag(self.cholesky[0]).min() ** 2 > RANK_TOLERANCE:
+                return
+        except scipy.linalg.LinAlgError:
+            pass
+        values, vectors = scipy.linalg.eigh(H)
+        kept = values > RANK_TOLERANCE * values[-1]
+        self.eigenpairs = values[kept], vectors[:, kept]
+
+    def solve(self, g):
+        """Return H^-1 g for g of shape (B q,) or (B q, m)."""
+        g = (self.scale * g.T).T
+        if self.eigenpairs is None:
+            solution = scipy.linalg.cho_solve(self.cholesky, g, check_finite=False)
+        else:
+            values, vectors = self.eigenpairs
+            solution = vectors @ ((vectors.T @ g).T / values).T
+        return (self.scale * solution.T).T
