@@ -49,6 +49,10 @@ class Solver(BaseEstimator):
         """Return an estimate of the gradient of F that costs no pass, flat as theta, or None."""
         return None
 
+    def objective(self, state):
+        """Return F of each task at the iterate where the method knows it, its `gradient_estimate` then being exact."""
+        return None
+
 
 def new_state(schedule, **state):
     """Return the state every solver has, `k` steps taken and `passes` effective passes made, with its own."""

@@ -12,9 +12,12 @@ from scipy.special import softmax
 
 from skvr.smoothness import CURVATURE
 
+# Costs in values of X read by a pass over dense rows: a multiply-add of dsyrk, of scattered values, and what the loss of
+# a row costs an output beside its values.
+BLAS = 1 / 16
+SCATTERED = 0.7
+LOSS = 8
 PACKED_VALUES = 2**17  # values of a block of scaled rows: 1 MB, which stays in the cache between its making and dsyrk
-# A multiply-add of scattered values costs about as much as this many of dsyrk's.
-SCATTERED = 25
 # Pivots and relative eigenvalues of the Hessian with unit diagonal below this are rounding errors.
 RANK_TOLERANCE = 1e-14
 
@@ -60,7 +63,7 @@ class Columns:
 
 def gram(problem, columns, weight):
     """Return the lower triangle of mean_i weight_i (x~_i, 1)(x~_i, 1)' over the rows; `weight` has an entry a row of X."""
-    if _scatters(problem) and columns.nearly_centred:
+    if _cost_of_scattering(problem) < _cost_of_packing(problem, 1) and columns.nearly_centred:
         return _scattered_gram(problem, columns, weight)
     return packed_gram(problem, columns, np.sqrt(weight)[:, None])
 
@@ -74,13 +77,6 @@ def packed_gram(problem, columns, root):
         problem.kernels.scaled_rows(rows, root[rows].ravel(), columns.mean, 1 / columns.data_scale, Z.ravel())
         out = dsyrk(1 / problem.n_samples, Z.T, 1.0, out, lower=1, overwrite_c=1)
     return out
-
-
-def _scatters(problem):
-    if not sp.issparse(problem.X):
-        return False
-    n_nonzeros = np.diff(problem.X.indptr)[problem.used].astype(np.float64)
-    return SCATTERED * (n_nonzeros**2).sum() < problem.n_samples * problem.n_features**2
 
 
 def _scattered_gram(problem, columns, weight):
@@ -190,3 +186,29 @@ class Factor:
             values, vectors = self.eigenpairs
             solution = vectors @ ((vectors.T @ g).T / values).T
         return (self.scale * solution.T).T
+
+
+def cost_of_pass(problem):
+    """Return what a gradient over the rows costs, in values of X read."""
+    return problem.n_samples * problem.n_outputs * (problem.values_per_row + LOSS)
+
+
+def cost_of_hessian(problem, shared=False):
+    """Return what the Hessian and its factor cost, in values of X read."""
+    q, K = problem.n_features + 1, problem.n_outputs
+    cost = min(_cost_of_packing(problem, 1), _cost_of_scattering(problem))
+    if problem.loss != "softmax" or shared:
+        return cost + q**3 / 3 * BLAS
+    return K * cost + _cost_of_packing(problem, K) + (K * q) ** 3 / 3 * BLAS
+
+
+def _cost_of_packing(problem, blocks):
+    size = blocks * (problem.n_features + 1)
+    return problem.n_samples * (size**2 / 2 * BLAS + size)
+
+
+def _cost_of_scattering(problem):
+    if not sp.issparse(problem.X):
+        return np.inf
+    n_nonzeros = np.diff(problem.X.indptr)[problem.used].astype(np.float64)
+    return SCATTERED * (n_nonzeros**2).sum() / 2 + problem.n_features**2

@@ -3,8 +3,8 @@
 import numpy as np
 
 from skvr.solvers.base import Solver, new_state, next_steps
-from skvr.solvers.hessian import Columns
-from skvr.solvers.preconditioner import Diagonal, Hessian, Identity, cost_of_hessian, cost_of_pass
+from skvr.solvers.hessian import Columns, cost_of_hessian, cost_of_pass
+from skvr.solvers.preconditioner import Diagonal, Hessian, Identity
 from skvr.solvers.sdca import SDCA
 from skvr.solvers.step_size import constant
 
@@ -68,6 +68,9 @@ class LBFGS(Solver):
     def gradient_estimate(self, problem, theta, state):
         return None if state.descent is None else state.descent.gradient
 
+    def objective(self, state):
+        return None if state.descent is None else state.descent.value
+
 
 def samples(problem, columns, rng):
     """Yield nested samples of the rows, each about `GROWTH` times as large as the last, the largest n / `GROWTH`.
@@ -83,6 +86,8 @@ def samples(problem, columns, rng):
     smallest = max(FEWEST_ROWS, ROWS_PER_PARAMETER * (problem.n_features + 1) * len(problem.alpha))
     sizes = []
     size = n // GROWTH
+    if size < smallest <= n // 3:
+        sizes.append(smallest)
     while size >= smallest:
         sizes.append(size)
         size //= GROWTH

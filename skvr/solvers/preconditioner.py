@@ -10,11 +10,6 @@ from skvr.smoothness import CURVATURE
 from skvr.solvers.hessian import Factor, gram, hessian, shared_hessian
 
 KINDS = ("hessian", "nystrom", "diagonal", "none")
-# Costs in values of X read by a pass over dense rows: a multiply-add of BLAS's matrix products, and what a row's loss
-# costs an output beside its values.
-BLAS = 1 / 16
-LOSS = 8
-
 
 class Hessian:
     """The whole matrix: p + 1 for one output, (p + 1) K for K classes, one factor a distinct alpha for "squared"."""
@@ -63,18 +58,3 @@ class Identity:
 
     def solve(self, gradient, theta):
         return gradient.copy()
-
-
-def cost_of_pass(problem):
-    """Return what a gradient over the rows of `problem` costs, in values of X."""
-    return problem.n_samples * problem.n_outputs * (problem.values_per_row + LOSS)
-
-
-def cost_of_hessian(problem, shared=False):
-    """Return what the Hessian of the rows of `problem` costs, factorisation included, in values of X."""
-    blocks = problem.n_outputs if problem.loss == "softmax" and not shared else 1
-    size = blocks * (problem.n_features + 1)
-    products = size**2 / 2 * BLAS
-    if blocks > 1:
-        products += size * (problem.n_features + 1) / 2 * BLAS + size
-    return problem.n_samples * (products + size) + size**3 / 3 * BLAS

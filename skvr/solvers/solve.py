@@ -56,7 +56,12 @@ def solve(problem, solver, theta, *, tol, max_iter, rng, verbose=0):
                 raise _not_finite(problem, solver, state, epoch)
             if not (
                 epoch == max_iter
-                or rule.is_due(epoch, certificate, lambda: solver.gradient_estimate(problem, theta, state))
+                or rule.is_due(
+                    epoch,
+                    certificate,
+                    lambda: solver.gradient_estimate(problem, theta, state),
+                    solver.objective(state),
+                )
             ):
                 continue
             with history.timed("evaluation_seconds"):

@@ -16,6 +16,7 @@ from skvr.solvers.base import current_step_size
 FIRST_EVALUATIONS = 3
 EVALUATION_GROWTH = 1.2  # an evaluation costs a pass: later ones are spaced so that all together cost a fraction
 ESTIMATED_GROWTH = 1.02  # those that a solver's own estimate asks for may come closer
+EXACT_GROWTH = 1.5  # of those of a solver that knows when the next one will hold
 PATIENCE = 5  # evaluations without progress
 
 COLUMNS = (
@@ -46,12 +47,18 @@ class StoppingRule:
         self.recent = deque()  # (bound, objective) of the last PATIENCE evaluations
         self.best_bound = self.best_objective = np.inf  # of those before
 
-    def is_due(self, epoch, certificate, estimate):
+    def is_due(self, epoch, certificate, estimate, objective=None):
         """Whether the iterate after `epoch` is worth an evaluation.
 
-        `estimate` is a function that returns the solver's estimate of the gradient of F, or None.
+        `estimate` is a function that returns the solver's estimate of the gradient of F, or None; `objective` is F where
+        the solver knows it, and the gradient with it.
         """
-        if self.every_epoch or epoch <= FIRST_EVALUATIONS or epoch >= EVALUATION_GROWTH * self.last_epoch:
+        if self.every_epoch:
+            return True
+        if objective is not None and epoch < EXACT_GROWTH * self.last_epoch + PATIENCE:
+            scale = np.where(certificate.free, 1.0, objective)
+            return bool(np.all(certificate.measure(estimate()) <= self.tol * scale))
+        if epoch <= FIRST_EVALUATIONS or epoch >= EVALUATION_GROWTH * self.last_epoch:
             return True
         if epoch < ESTIMATED_GROWTH * self.last_epoch:
             return False
