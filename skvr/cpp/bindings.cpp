@@ -49,7 +49,8 @@ struct Kernels {
     virtual void add_gram(Order, ConstVector weight, Vector gram) const = 0;
     virtual void add_gradient_changes(Order, ConstVector weight, ConstVector theta, ConstVector residual,
                                       Vector out) const = 0;
-    virtual void sdca_epoch(Order, double n_samples, ConstVector squared_norm, Vector theta, Vector residual) const = 0;
+    virtual void sdca_epoch(Order, double n_samples, ConstVector squared_norm, double intercept_square, Vector theta,
+                            Vector residual) const = 0;
     virtual void sgd_epoch(Order, size_t batch, ConstVector eta, Vector theta) const = 0;
     virtual size_t sag_epoch(Order, ConstVector eta, Vector theta, Vector table, Vector sum, size_t n_seen, bool saga,
                              std::optional<ConstVector> metric, std::optional<Order> group) const = 0;
@@ -155,12 +156,13 @@ struct KernelsOf final : Kernels {
         skvr::add_gradient_changes(data, order.data(), order.size(), weight.data(), theta.data(), residual.data(),
                                    out.data());
     }
-    void sdca_epoch(Order order, double n_samples, ConstVector squared_norm, Vector theta, Vector residual) const override {
+    void sdca_epoch(Order order, double n_samples, ConstVector squared_norm, double intercept_square, Vector theta,
+                    Vector residual) const override {
         check(order), per_parameter(theta), per_row(residual);
         require(squared_norm.size() == n, "squared_norm must have n_samples entries");
         if constexpr (Data::Loss::single)
-            skvr::sdca_epoch(data, order.data(), order.size(), n_samples, squared_norm.data(), theta.data(),
-                             residual.data());
+            skvr::sdca_epoch(data, order.data(), order.size(), n_samples, squared_norm.data(), intercept_square,
+                             theta.data(), residual.data());
         else
             require(false, "sdca_epoch is for one output");
     }
@@ -326,7 +328,7 @@ NB_MODULE(_kernels, m) {
         .def("add_gradient_changes", &Kernels::add_gradient_changes, "order"_a.noconvert(), "weight"_a.noconvert(),
              "theta"_a.noconvert(), "residual"_a.noconvert(), "out"_a.noconvert(), release())
         .def("sdca_epoch", &Kernels::sdca_epoch, "order"_a.noconvert(), "n_samples"_a, "squared_norm"_a.noconvert(),
-             "theta"_a.noconvert(), "residual"_a.noconvert(), release())
+             "intercept_square"_a, "theta"_a.noconvert(), "residual"_a.noconvert(), release())
         .def("sgd_epoch", &Kernels::sgd_epoch, "order"_a.noconvert(), "batch"_a, "eta"_a.noconvert(),
              "theta"_a.noconvert(), release())
         .def("sag_epoch", &Kernels::sag_epoch, "order"_a.noconvert(), "eta"_a.noconvert(), "theta"_a.noconvert(),

@@ -1,7 +1,8 @@
 // The losses of one row as functions of its K raw predictions z: value, gradient and curvature in z.
 //
 // Every formula holds for raw predictions of any size: no exp of a positive number, no log of a difference. `single`: one
-// output, known to the compiler, so that loops over rows vectorise. `prox` is argmin_u 1/2 (u - c)^2 + step loss(u).
+// output, known to the compiler, so that loops over rows vectorise. `prox` is argmin_u 1/2 (u - c)^2 + step loss(u), found
+// from a guess.
 #pragma once
 
 #include <algorithm>
@@ -31,10 +32,11 @@ struct Logistic {
         const double e = exp_of_nonpositive(-std::fabs(z[0]));
         h[0] = e / ((1 + e) * (1 + e));
     }
-    // The margin m = y u solves m = y c + step / (1 + e^m): Newton's method inside a bracket.
-    static double prox(double c, double step, const double* y) {
+    // The margin m = y u solves m = y c + step / (1 + e^m): Newton's method inside a bracket. It squares the error: after a
+    // step of 1e-9 what is left is rounding.
+    static double prox(double c, double step, const double* y, double guess) {
         const double target = y[0] * c;
-        double low = target, high = target + step, m = std::min(high, std::max(low, 0.0));
+        double low = target, high = target + step, m = std::min(high, std::max(low, y[0] * guess));
         for (int iteration = 0; iteration < 60; ++iteration) {
             const double e = exp_of_nonpositive(-std::fabs(m));
             const double sigmoid = (m > 0 ? e : 1.0) / (1 + e), excess = m - target - step * sigmoid;
@@ -42,7 +44,7 @@ struct Logistic {
             const double next = m - excess / (1 + step * e / ((1 + e) * (1 + e)));
             const double last = m;
             m = next > low && next < high ? next : 0.5 * (low + high);
-            if (std::fabs(m - last) <= 1e-14 * (1 + std::fabs(m))) break;
+            if (std::fabs(m - last) <= 1e-9 * (1 + std::fabs(m))) break;
         }
         return y[0] * m;
     }
@@ -104,7 +106,7 @@ struct Squared {
         for (size_t k = 0; k < K; ++k)
             for (size_t l = 0; l < K; ++l) h[k * K + l] = k == l ? 1.0 : 0.0;
     }
-    static double prox(double c, double step, const double* y) { return (c + step * y[0]) / (1 + step); }
+    static double prox(double c, double step, const double* y, double) { return (c + step * y[0]) / (1 + step); }
 };
 
 }  // namespace skvr

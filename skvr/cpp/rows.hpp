@@ -31,6 +31,8 @@ struct DenseRows {
         for (size_t k = 0; k < K; ++k) z[k] += dot(row(i), coef + k * n_features, n_features);
     }
 
+    void prefetch(size_t) const {}
+
     // out_k += a_k x_i
     void add(size_t i, const double* a, size_t K, double* out) const {
         for (size_t k = 0; k < K; ++k) add_multiple(a[k], row(i), out + k * n_features, n_features);
@@ -78,6 +80,15 @@ struct CsrRows {
     template <class Visit>
     void for_each_nonzero(size_t i, Visit&& visit) const {
         for (size_t t = size_t(indptr[i]); t < size_t(indptr[i + 1]); ++t) visit(size_t(indices[t]), double(data[t]));
+    }
+
+    void prefetch(size_t i) const {
+        const char* first = (const char*)(data + indptr[i]);
+        const char* last = (const char*)(data + indptr[i + 1]);
+        for (const char* at = first; at < last; at += 64) __builtin_prefetch(at);
+        first = (const char*)(indices + indptr[i]);
+        last = (const char*)(indices + indptr[i + 1]);
+        for (const char* at = first; at < last; at += 64) __builtin_prefetch(at);
     }
 
     void predict(size_t i, const double* coef, size_t K, double* z) const {

@@ -79,23 +79,28 @@ SKVR_CLONES void add_gradient_changes(const Data& data, const int64_t* order, si
 }
 
 // sdca: with r_i the dual variable of row i and w = -1/(alpha n) sum_i r_i x_i, maximise the dual in r_i alone, which is
-// a proximal step on the row's raw prediction. Shalev-Shwartz and Zhang (2013), section 6.2, option I solved exactly.
-// The intercept has a penalty alpha/2 (b - centre)^2, and the centre follows (see solvers/sdca.py). One output.
+// a proximal step on the row's raw prediction. Shalev-Shwartz and Zhang (2013), section 4, option I solved exactly. The
+// intercept is the coefficient of a column of the value s, s^2 = `intercept_square`, about a centre (see
+// solvers/sdca.py): it moves with b += s^2 times what the coefficient of x = 1 would move by. One output.
 template <class Data>
 SKVR_CLONES void sdca_epoch(const Data& data, const int64_t* order, size_t n, double n_samples, const double* squared_norm,
-                            double* theta, double* r) {
+                            double intercept_square, double* theta, double* r) {
+    constexpr size_t ahead = 8;  // rows whose values are on their way from memory
     const double scale = 1 / (data.alpha[0] * n_samples);
+    double& intercept = theta[data.n_coefficients()];
     for (size_t s = 0; s < n; ++s) {
+        if (s + ahead < n) data.rows.prefetch(size_t(order[s + ahead]));
         const size_t i = size_t(order[s]);
-        const double q = scale * (squared_norm[i] + (data.fit_intercept ? 1.0 : 0.0));
+        const double q = scale * (squared_norm[i] + intercept_square);
+        if (q == 0) continue;  // an empty row
         double z;
         data.predict(i, theta, &z);
-        if (q == 0) continue;  // an empty row
         const double c = z + q * r[i];
-        const double next = (c - Data::Loss::prox(c, q * data.weight[i], data.target(i))) / q;
+        const double next = (c - Data::Loss::prox(c, q * data.weight[i], data.target(i), z)) / q;
         const double step = -scale * (next - r[i]);
         r[i] = next;
-        data.add_gradient(i, &step, theta);
+        data.rows.add(i, &step, 1, theta);
+        intercept += intercept_square * step;
     }
 }
 

@@ -25,6 +25,8 @@ class Solver(BaseEstimator):
     # Only `auto` continues from the best intercept that an evaluation finds; the textbook methods move b themselves.
     adopts_intercept = False
     evaluates_every_epoch = False
+    # Whether `bound_estimate` is good from the first epoch on, so that an evaluation may wait for it.
+    estimates_bound = False
     step_size_policies = ()
 
     def check(self):
@@ -49,9 +51,10 @@ class Solver(BaseEstimator):
         """Return an estimate of the gradient of F that costs no pass, flat as theta, or None."""
         return None
 
-    def objective(self, state):
-        """Return F of each task at the iterate where the method knows it, its `gradient_estimate` then being exact."""
-        return None
+    def bound_estimate(self, problem, theta, state, certificate):
+        """Return an estimate of the certified bound that costs no pass, shape (n_tasks,), or None."""
+        gradient = self.gradient_estimate(problem, theta, state)
+        return None if gradient is None else certificate.measure(gradient)
 
 
 def new_state(schedule, **state):

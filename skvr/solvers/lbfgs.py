@@ -5,7 +5,6 @@ import numpy as np
 from skvr.solvers.base import Solver, new_state, next_steps
 from skvr.solvers.hessian import Columns, cost_of_hessian, cost_of_pass
 from skvr.solvers.preconditioner import Diagonal, Hessian, Identity
-from skvr.solvers.sdca import SDCA
 from skvr.solvers.step_size import constant
 
 ARMIJO = 1e-4
@@ -18,6 +17,8 @@ STATISTICAL = 0.1
 
 
 class LBFGS(Solver):
+    estimates_bound = True
+
     def __init__(self, preconditioner="hessian", start="sample", memory=10):
         self.preconditioner = preconditioner
         self.start = start
@@ -27,18 +28,10 @@ class LBFGS(Solver):
         pass
 
     def init(self, problem, theta, rng):
-        dual = None
-        if self.start == "dual" and not theta.any():
-            dual = SDCA().init(problem, theta, rng)
-        return new_state(constant(1.0, problem), descent=None, dual=dual)
+        return new_state(constant(1.0, problem), descent=None)
 
     def epoch(self, problem, theta, state, rng):
         next_steps(state, 1)
-        if state.dual is not None and not state.dual.slow:
-            before = state.dual.passes
-            SDCA().epoch(problem, theta, state.dual, rng)
-            state.passes += state.dual.passes - before
-            return
         if state.descent is None:
             self._begin(problem, theta, state, rng)
         before = state.descent.cost
@@ -67,9 +60,6 @@ class LBFGS(Solver):
 
     def gradient_estimate(self, problem, theta, state):
         return None if state.descent is None else state.descent.gradient
-
-    def objective(self, state):
-        return None if state.descent is None else state.descent.value
 
 
 def samples(problem, columns, rng):

@@ -43,7 +43,8 @@ def solve(problem, solver, theta, *, tol, max_iter, rng, verbose=0):
     row_curvature(problem)  # refuses rows whose squared norm overflows
     solver = solver.resolve(problem)
     certificate = Certificate(problem)
-    rule = StoppingRule(tol, verbose > 0 or solver.evaluates_every_epoch, solver.converges_linearly)
+    every_epoch = verbose > 0 or solver.evaluates_every_epoch
+    rule = StoppingRule(tol, every_epoch, solver.converges_linearly, solver.estimates_bound)
     history = History(verbose)
     reason = None
     with np.errstate(over="ignore", invalid="ignore"):
@@ -56,12 +57,7 @@ def solve(problem, solver, theta, *, tol, max_iter, rng, verbose=0):
                 raise _not_finite(problem, solver, state, epoch)
             if not (
                 epoch == max_iter
-                or rule.is_due(
-                    epoch,
-                    certificate,
-                    lambda: solver.gradient_estimate(problem, theta, state),
-                    solver.objective(state),
-                )
+                or rule.is_due(epoch, certificate, lambda: solver.bound_estimate(problem, theta, state, certificate))
             ):
                 continue
             with history.timed("evaluation_seconds"):

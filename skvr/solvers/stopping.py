@@ -16,7 +16,7 @@ from skvr.solvers.base import current_step_size
 FIRST_EVALUATIONS = 3
 EVALUATION_GROWTH = 1.2  # an evaluation costs a pass: later ones are spaced so that all together cost a fraction
 ESTIMATED_GROWTH = 1.02  # those that a solver's own estimate asks for may come closer
-EXACT_GROWTH = 1.5  # of those of a solver that knows when the next one will hold
+WAITING_GROWTH = 1.5  # those of a solver whose estimates are good from the start
 PATIENCE = 5  # evaluations without progress
 
 COLUMNS = (
@@ -38,8 +38,9 @@ class StoppingRule:
     Without a tolerance (`tol` None) every epoch is evaluated for the history and nothing stops a fit.
     """
 
-    def __init__(self, tol, every_epoch, converges_linearly):
+    def __init__(self, tol, every_epoch, converges_linearly, waits_for_estimate=False):
         self.tol = tol
+        self.waits_for_estimate = waits_for_estimate
         self.every_epoch = every_epoch or tol is None
         self.converges_linearly = converges_linearly
         self.last_epoch = 0
@@ -47,26 +48,27 @@ class StoppingRule:
         self.recent = deque()  # (bound, objective) of the last PATIENCE evaluations
         self.best_bound = self.best_objective = np.inf  # of those before
 
-    def is_due(self, epoch, certificate, estimate, objective=None):
+    def is_due(self, epoch, certificate, bound_estimate):
         """Whether the iterate after `epoch` is worth an evaluation.
 
-        `estimate` is a function that returns the solver's estimate of the gradient of F, or None; `objective` is F where
-        the solver knows it, and the gradient with it.
+        `bound_estimate` is a function that returns the solver's estimate of the bound, or None.
         """
         if self.every_epoch:
             return True
-        if objective is not None and epoch < EXACT_GROWTH * self.last_epoch + PATIENCE:
-            scale = np.where(certificate.free, 1.0, objective)
-            return bool(np.all(certificate.measure(estimate()) <= self.tol * scale))
-        if epoch <= FIRST_EVALUATIONS or epoch >= EVALUATION_GROWTH * self.last_epoch:
+        if not self.waits_for_estimate:
+            if epoch <= FIRST_EVALUATIONS or epoch >= EVALUATION_GROWTH * self.last_epoch:
+                return True
+            if epoch < ESTIMATED_GROWTH * self.last_epoch:
+                return False
+        elif epoch >= WAITING_GROWTH * self.last_epoch + PATIENCE:
             return True
-        if epoch < ESTIMATED_GROWTH * self.last_epoch:
-            return False
-        gradient = estimate()
-        return gradient is not None and bool(np.all(certificate.measure(gradient) <= self._level()))
+        bound = bound_estimate()
+        return bound is not None and bool(np.all(bound <= self._level(certificate)))
 
-    def _level(self):
-        """Return what `Certificate.measure` must come down to for tol to hold, or for rounding errors to take over."""
+    def _level(self, certificate):
+        """Return what the bound must come down to for tol to hold, or for rounding errors to take over."""
+        if self.evaluation is None:  # F at w = 0 stands for F
+            return self.tol * np.where(certificate.free, 1.0, certificate.scale)
         certified = ~np.isnan(self.evaluation.bound)
         return np.maximum(self.tol, self.evaluation.floor) * np.where(certified, self.evaluation.objective, 1.0)
 
