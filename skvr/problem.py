@@ -175,15 +175,31 @@ class FiniteSum:
 
     def evaluate(self, theta, z):
         """Return F of each task, shape (n_tasks,), and its gradient, flat as theta; fill `z` in. One effective pass."""
+        matrix_products = self.n_outputs > 1 and not sp.issparse(self.X)
 
         def sums(rows):
             value, gradient = np.zeros(self.n_tasks), self.zeros()
-            self.kernels.evaluate(rows, theta, z, value, gradient)
+            if matrix_products:
+                self._evaluate_by_blas(rows, theta, z, value, gradient)
+            else:
+                self.kernels.evaluate(rows, theta, z, value, gradient)
             return value, gradient
 
         value, gradient = map(sum, zip(*self._map_slices(sums), strict=True))
         value = value / self.n_samples + self.by_task(self.penalty(theta))
         return value, gradient / self.n_samples + self.penalty_gradient(theta)
+
+    def _evaluate_by_blas(self, rows, theta, z, value, gradient):
+        """What `kernels.evaluate` does, for dense rows and several outputs: X W' and R' X are matrix products."""
+        X = self.X[rows if self.rows is not None else slice(rows[0], rows[-1] + 1)].astype(np.float64, copy=False)
+        K = self.n_outputs
+        z.reshape(-1, K)[rows] = X @ self.coef(theta).T + self.intercept(theta)
+        r = np.zeros(len(rows) * K)
+        self.kernels.losses(rows, z, value, r)
+        r = r.reshape(-1, K)
+        self.coef(gradient)[:] = r.T @ X
+        if self.fit_intercept:
+            self.intercept(gradient)[:] = r.sum(axis=0)
 
     def penalty_gradient(self, theta):
         """Return alpha w, flat as theta, with zeros for the intercepts."""
@@ -240,6 +256,10 @@ class FiniteSum:
         """Return F of each task, shape (n_tasks,)."""
         value, _, _ = self.loss_in_shift(self.raw_prediction(theta), np.zeros(self.n_outputs))
         return value + self.by_task(self.penalty(theta))
+
+    def value_at_zero(self):
+        """Return F of each task at theta = 0, shape (n_tasks,); costs no pass."""
+        return self.loss_in_shift(np.zeros(self.X.shape[0] * self.n_outputs), np.zeros(self.n_outputs))[0]
 
     def gradient(self, theta):
         """Return the gradient of F, flat as theta. One effective pass."""

@@ -14,8 +14,8 @@ Every contender is fitted from scratch at growing budgets. The true (F - F*) / F
 outside the times, with one function for all; F* is the least F that any fit found, among them a few very accurate ones.
 There are two stages:
 
-- the search: one fit a budget, until 1e-8 is reached, a fit takes longer than --time-limit seconds or than --give-up
-  times skvr's time to 1e-8, or more iterations change nothing;
+- the search: one fit a budget, until 1e-8 is reached, more iterations change nothing, or a fit, which then does not
+  count, takes longer than --time-limit seconds or than --give-up times the fastest time to 1e-8 so far, skvr's first;
 - the race: the first budget to reach each level is fitted again, the contenders in turn, --repetitions times. The time
   to a level is the smallest of all fits of the race that are at least that accurate.
 
@@ -34,7 +34,7 @@ import warnings
 
 import numpy as np
 import scipy.sparse as sp
-from contenders import ITERATIONS, contenders
+from contenders import contenders
 from problems import Problem, data_sets
 from scipy.linalg import LinAlgWarning
 from scipy.optimize import OptimizeWarning
@@ -44,6 +44,7 @@ from threadpoolctl import threadpool_limits
 
 LEVELS = [1e-3, 1e-4, 1e-6, 1e-8]
 REFERENCE_ITERATIONS = 300
+MESSAGES = ["Line Search failed", "The line search algorithm", "Rounding errors prevent", "Sigmoid function too close"]
 # What a library may raise that does not support a problem (sparse rows with an intercept, say) or fails on it.
 REFUSALS = (ValueError, TypeError, ArithmeticError, RuntimeError, MemoryError)
 
@@ -54,7 +55,7 @@ def unconverged():
     with warnings.catch_warnings():
         for category in (ConvergenceWarning, LinAlgWarning, OptimizeWarning):
             warnings.simplefilter("ignore", category)
-        for message in ("The line search algorithm did not converge", "Rounding errors prevent", "Sigmoid function too"):
+        for message in MESSAGES:
             warnings.filterwarnings("ignore", message=message)
         yield
 
@@ -107,9 +108,11 @@ def search(contender, problem, minimum, limit):
             seconds, coef, intercept = timed(contender, budget)
         except REFUSALS as error:
             return fits, f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        if seconds > limit:
+            break
         fits.append((budget, seconds, problem.objective(coef, intercept)))
         stuck = isinstance(budget, int) and last is not None and np.array_equal(coef, last)
-        if fits[-1][2] - minimum <= LEVELS[-1] * minimum or seconds > limit or stuck:
+        if fits[-1][2] - minimum <= LEVELS[-1] * minimum or stuck:
             break
         last = np.copy(coef)
     return fits, None
@@ -141,18 +144,17 @@ def race(entries, repetitions):
 def run(problem, threads, arguments):
     """Return the results of a problem as a dict."""
     one_pass = pass_seconds(problem.X)
-    max_iter = int(np.clip(arguments.time_limit / one_pass, 1000, ITERATIONS[-1]))
-    entries, missing = contenders(problem, threads, max_iter)
+    entries, missing = contenders(problem, threads)
     _, *accurate = timed(entries[0], 1e-13)
     reference = references(problem, accurate)
     minimum, limit = min(reference.values()), arguments.time_limit
     searches, errors = {}, {}
-    for contender in entries:  # skvr's comes first and sets the limit of the others
+    for contender in entries:
         fits, error = search(contender, problem, minimum, limit)
         searches[contender.name] = fits
         if error:
             errors[contender.name] = error
-        if contender is entries[0] and fits and fits[-1][2] - minimum <= LEVELS[-1] * minimum:
+        if fits and fits[-1][2] - minimum <= LEVELS[-1] * minimum:
             limit = min(limit, arguments.give_up * fits[-1][1])
         minimum = min([minimum, *(F for _, _, F in fits)])
     chosen = [(contender, first_to_reach(searches[contender.name], minimum)) for contender in entries]
@@ -235,7 +237,7 @@ def warm_up(threads):
     X = rng.standard_normal((60, 3))
     for y in (rng.integers(2, size=60), rng.integers(3, size=60), rng.standard_normal(60)):
         for rows, intercept in itertools.product((X, sp.csr_matrix(X)), (True, False)):
-            for contender in contenders(Problem("warm-up", rows, y, 1.0, intercept), threads, 100)[0]:
+            for contender in contenders(Problem("warm-up", rows, y, 1.0, intercept), threads)[0]:
                 with contextlib.suppress(*REFUSALS):
                     timed(contender, contender.budgets[0])
 
@@ -251,7 +253,7 @@ def parse():
     parser.add_argument("--threads", nargs="+", type=int, default=[1], metavar="N", help="default: 1")
     parser.add_argument("--repetitions", type=int, default=3, metavar="N", help="fits in the race, default: 3")
     parser.add_argument("--time-limit", type=float, default=20, metavar="S", help="seconds of a fit, default: 20")
-    parser.add_argument("--give-up", type=float, default=20, metavar="X", help="times skvr's time, default: 20")
+    parser.add_argument("--give-up", type=float, default=10, metavar="X", help="times the fastest, default: 10")
     parser.add_argument("--json", metavar="PATH", help="write all results here")
     return parser.parse_args()
 

@@ -42,6 +42,7 @@ struct Kernels {
     virtual void loss_in_shift(Order, ConstVector z, ConstVector shift, Vector value, Vector gradient,
                                Vector hessian) const = 0;
     virtual void evaluate(Order, ConstVector theta, Vector z, Vector value, Vector gradient) const = 0;
+    virtual void losses(Order, ConstVector z, Vector value, Vector r) const = 0;
     virtual std::unique_ptr<Kernels> reweighted(ConstVector weight) const = 0;
     virtual void add_moments(Order, ConstVector centre, Vector stored, Vector first, Vector second) const = 0;
     virtual void standardised_norms(Order, ConstVector mean, ConstVector inverse_scale, Vector norms) const = 0;
@@ -113,6 +114,12 @@ struct KernelsOf final : Kernels {
         check(order), per_parameter(theta), per_row(z), per_parameter(gradient);
         require(value.size() == Data::Loss::n_values(data.n_outputs()), "value has the wrong size");
         skvr::evaluate(data, order.data(), order.size(), theta.data(), z.data(), value.data(), gradient.data());
+    }
+    void losses(Order order, ConstVector z, Vector value, Vector r) const override {
+        check(order), per_row(z);
+        require(value.size() == Data::Loss::n_values(data.n_outputs()), "value has the wrong size");
+        require(r.size() == order.size() * data.n_outputs(), "r must have n_outputs entries a drawn row");
+        skvr::losses(data, order.data(), order.size(), z.data(), value.data(), r.data());
     }
     std::unique_ptr<Kernels> reweighted(ConstVector weight) const override {
         require(weight.size() == n, "weight must have one entry a row");
@@ -316,6 +323,8 @@ NB_MODULE(_kernels, m) {
              "value"_a.noconvert(), "gradient"_a.noconvert(), "hessian"_a.noconvert(), release())
         .def("evaluate", &Kernels::evaluate, "order"_a.noconvert(), "theta"_a.noconvert(), "z"_a.noconvert(),
              "value"_a.noconvert(), "gradient"_a.noconvert(), release())
+        .def("losses", &Kernels::losses, "order"_a.noconvert(), "z"_a.noconvert(), "value"_a.noconvert(),
+             "r"_a.noconvert(), release())
         .def("reweighted", &Kernels::reweighted, "weight"_a.noconvert())
         .def("add_moments", &Kernels::add_moments, "order"_a.noconvert(), "centre"_a.noconvert(), "stored"_a.noconvert(),
              "first"_a.noconvert(), "second"_a.noconvert(), release())

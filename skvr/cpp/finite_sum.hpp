@@ -171,6 +171,19 @@ SKVR_CLONES void add_gradients(const Data& data, const int64_t* order, size_t n,
     for (size_t s = 0; s < n; ++s) data.add_gradient(size_t(order[s]), r + size_t(order[s]) * data.n_outputs(), out);
 }
 
+// value += the weighted losses at z, r_s = the residual of row order[s].
+template <class Data>
+SKVR_CLONES void losses(const Data& data, const int64_t* order, size_t n, const double* z, double* value, double* r) {
+    Block<Data> block(data);
+    const std::vector<double> no_shift(block.K);
+    for (size_t first = 0; first < n; first += block.capacity) {
+        block.take(order + first, std::min(block.capacity, n - first), z, no_shift.data());
+        block.residuals();
+        block.add_values(value);
+        std::copy_n(block.r.data(), block.m * block.K, r + first * block.K);
+    }
+}
+
 // Sums over the rows of the weighted loss and of its derivatives in a `shift` of the raw predictions: value, gradient
 // (K) and Hessian (K x K).
 template <class Data>

@@ -39,6 +39,10 @@ class Columns:
         # Where no mean is large beside its column's variation, centring may follow the sums.
         self.nearly_centred = bool(np.all(mean**2 <= 100 * variance))
 
+    def penalty(self, alpha):
+        """Return the penalty's curvature in w~ and b~: alpha / scale^2, and 0."""
+        return np.append(alpha / self.scale**2, 0.0)
+
     def to_scaled(self, problem, gradient, theta):
         """Return a gradient, flat as theta, in w~ and b~, shape (n_outputs, n_features + 1): (g_w - mean g_b) / scale.
 
@@ -123,14 +127,21 @@ def hessian(problem, columns, z):
     return H
 
 
-def shared_hessian(problem, columns, z):
-    """Return one p + 1 block for all classes: the mean over them of X' diag(w p_k (1 - p_k)) X / n, lower triangle.
+def class_covariance(problem, p):
+    """Return the mean of w_i (diag(p_i) - p_i p_i') over the rows, K x K, and the share of each row in its trace."""
+    A = np.diag(problem.weight @ p) - (p * problem.weight[:, None]).T @ p
+    trace = problem.weight * (1 - (p * p).sum(axis=1))
+    return A / problem.n_samples, trace / max(trace.sum() / problem.n_samples, np.finfo(np.float64).tiny)
 
-    Scaled by K/(K - 1), as the Hessian is at equal probabilities on steps that sum to zero over the classes.
-    """
-    K = problem.n_outputs
-    p = softmax(z.reshape(-1, K), axis=1)
-    return gram(problem, columns, problem.weight * (1 - (p * p).sum(axis=1)) / (K - 1))
+
+def gram_product(problem, weight, V):
+    """Return mean_i weight_i (x_i, 1)(x_i, 1)' V, the columns as they are."""
+    out = np.zeros_like(V)
+    for rows, block in problem.blocks():
+        u = weight[rows, None] * (block @ V[:-1] + problem.fit_intercept * V[-1])
+        out[:-1] += block.T @ u
+        out[-1] += problem.fit_intercept * u.sum(axis=0)
+    return out / problem.n_samples
 
 
 def logistic_curvature(z):
@@ -190,16 +201,23 @@ class Factor:
 
 def cost_of_pass(problem):
     """Return what a gradient over the rows costs, in values of X read."""
-    return problem.n_samples * problem.n_outputs * (problem.values_per_row + LOSS)
+    K = problem.n_outputs
+    values = problem.values_per_row
+    products = K * values if K == 1 or sp.issparse(problem.X) else values * (1 + 2 * K * BLAS)
+    return problem.n_samples * (products + K * LOSS)
 
 
-def cost_of_hessian(problem, shared=False):
+def cost_of_gram(problem):
+    """Return what a Gram matrix and its factor cost, in values of X read."""
+    return min(_cost_of_packing(problem, 1), _cost_of_scattering(problem)) + (problem.n_features + 1) ** 3 / 3 * BLAS
+
+
+def cost_of_hessian(problem):
     """Return what the Hessian and its factor cost, in values of X read."""
     q, K = problem.n_features + 1, problem.n_outputs
-    cost = min(_cost_of_packing(problem, 1), _cost_of_scattering(problem))
-    if problem.loss != "softmax" or shared:
-        return cost + q**3 / 3 * BLAS
-    return K * cost + _cost_of_packing(problem, K) + (K * q) ** 3 / 3 * BLAS
+    if problem.loss != "softmax":
+        return cost_of_gram(problem)
+    return K * cost_of_gram(problem) + _cost_of_packing(problem, K) + (K * q) ** 3 / 3 * BLAS
 
 
 def _cost_of_packing(problem, blocks):

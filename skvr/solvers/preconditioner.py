@@ -1,50 +1,60 @@
-"""Preconditioners: approximate inverses of the Hessian of F, from a sample of the rows or from the columns alone.
+"""Preconditioners: approximate inverses of the Hessian of F, from rows or from columns.
 
-`make(kind, problem, columns, theta, z)` forms one from the rows of `problem`, which may be a sample, at raw predictions
-z; its `solve(gradient, theta)` returns H^-1 gradient, flat as theta.
+`form` makes one from the rows of a finite sum, which may be a sample of another's; `solve(gradient, theta)` then returns
+H^-1 gradient, flat as theta.
 """
 
 import numpy as np
+import scipy.linalg
+from scipy.special import softmax
 
 from skvr.smoothness import CURVATURE
-from skvr.solvers.hessian import Factor, gram, hessian, shared_hessian
+from skvr.solvers.hessian import Factor, class_covariance, gram, gram_product, hessian, logistic_curvature
 
 KINDS = ("hessian", "nystrom", "diagonal", "none")
+RANK = 50
+# Of the class covariance, in units of the second smallest; the smallest belongs to moving all classes together, and is
+# zero.
+SMALLEST_EIGENVALUE = 0.1
+TINY = np.finfo(np.float64).tiny
 
-class Hessian:
-    """The whole matrix: p + 1 for one output, (p + 1) K for K classes, one factor a distinct alpha for "squared"."""
 
-    def __init__(self, problem, columns, z, shared=False):
-        self.problem, self.columns, self.shared = problem, columns, shared
-        if problem.loss != "squared":
-            H = shared_hessian(problem, columns, z) if shared else hessian(problem, columns, z)
-            self.factors = [(slice(None), self._factor(H, problem.alpha[0]))]
-        else:
-            H = gram(problem, columns, problem.weight)
-            alphas = np.unique(problem.alpha)
-            self.factors = [(problem.alpha == alpha, self._factor(H.copy(order="F"), alpha)) for alpha in alphas]
+def check_preconditioner(kind):
+    """Raise unless `kind` names a preconditioner."""
+    if kind not in KINDS:
+        raise ValueError(f"preconditioner must be one of {', '.join(map(repr, KINDS))}; got {kind!r}.")
 
-    def _factor(self, H, alpha):
-        return Factor(H, np.append(alpha / self.columns.scale**2, 0.0))
+
+def form(kind, problem, columns, z, rng, coupled=False):
+    """Return the preconditioner of a kind from the rows of `problem` at raw predictions z.
+
+    "hessian" is the matrix itself for one output and for squared loss. For K classes it is the Kronecker product A (x) B of
+    `Kronecker`, or, if `coupled`, again the matrix itself.
+    """
+    if kind == "hessian":
+        if problem.loss == "softmax" and not coupled:
+            return Kronecker(problem, columns, z)
+        return Hessian(problem, columns, z)
+    if kind == "nystrom":
+        return Nystrom(problem, columns, z, rng)
+    return Diagonal(problem) if kind == "diagonal" else Identity()
+
+
+class Identity:
+    """No preconditioner."""
 
     def solve(self, gradient, theta):
-        g = self.columns.to_scaled(self.problem, gradient, theta)
-        step = np.empty_like(g)
-        coupled = self.problem.loss == "softmax" and not self.shared
-        for outputs, factor in self.factors:
-            step[outputs] = factor.solve(g.ravel()).reshape(g.shape) if coupled else factor.solve(g[outputs].T).T
-        return self.columns.from_scaled(self.problem, step)
+        return gradient.copy()
 
 
 class Diagonal:
-    """One number a feature and, for the intercept, the mean curvature of the loss."""
+    """Division by the curvature of each coordinate, c mean w_i x_ij^2 + alpha with c the largest of the loss."""
 
     def __init__(self, problem):
-        c = CURVATURE[problem.loss]
         self.problem = problem
-        curvature = c * problem.second_moment() + problem.alpha[:, None]
-        self.curvature = np.where(curvature > 0, curvature, 1.0)
-        self.of_intercept = c
+        self.of_intercept = CURVATURE[problem.loss]
+        curvature = self.of_intercept * problem.second_moment() + problem.alpha[:, None]
+        self.curvature = np.where(curvature > TINY, curvature, 1.0)
 
     def solve(self, gradient, theta):
         out = gradient.copy()
@@ -53,8 +63,101 @@ class Diagonal:
         return out
 
 
-class Identity:
-    """No preconditioner."""
+class Hessian:
+    """The whole matrix: of size p + 1, or (p + 1) K for K classes. For "squared" one factor a distinct alpha."""
+
+    def __init__(self, problem, columns, z):
+        self.problem, self.columns = problem, columns
+        if problem.loss != "squared":
+            self.factors = [(slice(None), self._factor(hessian(problem, columns, z), problem.alpha[0]))]
+        else:
+            H = gram(problem, columns, problem.weight)
+            alphas = np.unique(problem.alpha)
+            self.factors = [(problem.alpha == alpha, self._factor(H.copy(order="F"), alpha)) for alpha in alphas]
+
+    def _factor(self, H, alpha):
+        return Factor(H, self.columns.penalty(alpha))
 
     def solve(self, gradient, theta):
-        return gradient.copy()
+        g = self.columns.to_scaled(self.problem, gradient, theta)
+        step = np.empty_like(g)
+        for outputs, factor in self.factors:
+            if self.problem.loss == "softmax":
+                step[:] = factor.solve(g.ravel()).reshape(g.shape)
+            else:
+                step[outputs] = factor.solve(g[outputs].T).T
+        return self.columns.from_scaled(self.problem, step)
+
+
+class Kronecker:
+    """A (x) B + alpha for K classes, A the K x K covariance of the classes and B a Gram matrix of the rows.
+
+    The Hessian is the mean of w_i (diag(p_i) - p_i p_i') (x) x_i x_i'; A is the mean of the first factors, and B that of
+    the second, weighted by the trace of the first. The eigenvectors of A decouple the classes into (lambda_k B + alpha)^-1.
+    The lambda_k are rounded to powers of 4, so that few factors are kept: A (x) B is no closer than that anyway.
+
+    J. Martens and R. Grosse, "Optimizing neural networks with Kronecker-factored approximate curvature", 2015.
+    """
+
+    def __init__(self, problem, columns, z):
+        self.problem, self.columns = problem, columns
+        values, self.vectors, weight = class_eigenvalues(problem, z)
+        B = gram(problem, columns, weight)
+        levels = 4.0 ** np.round(np.log2(values) / 2)
+        penalty = columns.penalty(problem.alpha[0])
+        self.factors = [(levels == level, Factor(level * B, penalty)) for level in np.unique(levels)]
+
+    def solve(self, gradient, theta):
+        g = self.vectors.T @ self.columns.to_scaled(self.problem, gradient, theta)
+        for classes, factor in self.factors:
+            g[classes] = factor.solve(g[classes].T).T
+        return self.columns.from_scaled(self.problem, self.vectors @ g)
+
+
+class Nystrom:
+    """A randomised low-rank approximation U diag(s) U' of the Gram matrix, in columns as they are, plus the penalty.
+
+    H^-1 g = U diag(1/(l s + alpha)) U' g + (g - U U' g) / (l s_r + alpha), with l an eigenvalue of the class covariance
+    for K classes, else 1, and s_r the smallest of the r = 50 values.
+
+    Z. Frangella, J. Tropp and M. Udell, "Randomized Nystrom preconditioning", 2023, algorithm 2.1 and eq. 1.3.
+    """
+
+    def __init__(self, problem, columns, z, rng):
+        self.problem = problem
+        q = problem.n_features + 1
+        self.values = np.ones(problem.n_outputs)
+        self.vectors = None
+        if problem.loss == "softmax":
+            self.values, self.vectors, weight = class_eigenvalues(problem, z)
+        else:
+            weight = problem.weight * (logistic_curvature(z) if problem.loss == "logistic" else 1.0)
+        test, _ = np.linalg.qr(rng.standard_normal((q, min(RANK, q))))
+        product = gram_product(problem, weight, test)
+        shift = np.finfo(np.float64).eps * max(np.linalg.norm(product), TINY)
+        product += shift * test
+        root = np.linalg.cholesky(test.T @ product + shift * np.eye(test.shape[1]))
+        self.U, singular, _ = scipy.linalg.svd(scipy.linalg.solve_triangular(root, product.T, lower=True).T, full_matrices=False)
+        self.s = np.maximum(singular**2 - shift, 0.0)
+
+    def solve(self, gradient, theta):
+        problem = self.problem
+        g = np.column_stack([problem.coef(gradient), problem.intercept(gradient)])
+        g = g if self.vectors is None else self.vectors.T @ g
+        along = g @ self.U
+        tail = np.maximum(self.values * self.s[-1] + problem.alpha, TINY)[:, None]
+        scaled = along / np.maximum(np.outer(self.values, self.s) + problem.alpha[:, None], TINY)
+        g = scaled @ self.U.T + (g - along @ self.U.T) / tail
+        g = g if self.vectors is None else self.vectors @ g
+        out = problem.zeros()
+        problem.coef(out)[:] = g[:, :-1]
+        if problem.fit_intercept:
+            problem.intercept(out)[:] = g[:, -1]
+        return out
+
+
+def class_eigenvalues(problem, z):
+    """Return the eigenpairs of the class covariance, none near zero, and the weights of the rows in the Gram matrix."""
+    A, weight = class_covariance(problem, softmax(z.reshape(-1, problem.n_outputs), axis=1))
+    values, vectors = np.linalg.eigh(A)
+    return np.maximum(values, max(SMALLEST_EIGENVALUE * values[1], TINY)), vectors, weight

@@ -3,6 +3,11 @@ iterations and random signs."""
 
 import numpy as np
 
+# The samples of `growing_samples`: fewer rows say little of a Hessian, or of the optimum.
+GROWTH = 8
+FEWEST_ROWS = 500
+ROWS_PER_COLUMN = 5
+
 
 def shuffled(problem, rng):
     """Return every row once, in random order: one epoch without replacement."""
@@ -15,3 +20,30 @@ def uniform(problem, rng):
     At step 1/L SAG diverges with shuffled or cyclic rows already on ten equal rows.
     """
     return problem.draw_from(rng.integers(0, problem.n_samples, size=problem.n_samples, dtype=np.int64))
+
+
+def growing_samples(problem, columns, rng):
+    """Yield nested samples of the rows, each 8 times as large as the last and the largest n / 8; none of small problems.
+
+    Rows are drawn with probabilities q half uniform and half by their squared norms in scaled columns, a bound of their
+    leverage: rare columns and heavy rows are not missed. With one uniform u_i a row for all samples, row i is in a sample
+    where u_i < tau q_i, and weighs 1 / min(1, tau q_i): Poisson sampling.
+    """
+    n = problem.n_samples
+    smallest = max(FEWEST_ROWS, ROWS_PER_COLUMN * (problem.n_features + 1))
+    sizes = []
+    size = n // GROWTH
+    while size >= smallest:
+        sizes.insert(0, size)
+        size //= GROWTH
+    if not sizes and smallest <= n // 3:
+        sizes = [smallest]
+    if not sizes:
+        return
+    norms = (problem.weight * problem.standardised_row_norms(columns.mean, columns.data_scale))[problem.used]
+    q = 0.5 / n + 0.5 * norms / max(norms.sum(), np.finfo(np.float64).tiny)
+    keys = rng.random(n) / q
+    for size in sizes:
+        tau = np.partition(keys, size)[size]
+        positions = np.flatnonzero(keys < tau)
+        yield problem.subset(problem.draw_from(positions), 1 / np.minimum(1.0, tau * q[positions]))
