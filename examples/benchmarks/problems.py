@@ -121,7 +121,8 @@ def targeted(X, rng):
 def bundled(load, standardise=False, ridge=False):
     """Return a data set that comes with scikit-learn."""
     X, y = load(return_X_y=True)
-    return scale(X) if standardise else X, y.astype(float) if ridge else y
+    X = np.ascontiguousarray(scale(X) if standardise else X)
+    return X, y.astype(float) if ridge else y
 
 
 # name: function of (random generator, divisor of the number of rows)

@@ -18,6 +18,7 @@ LARGEST_COUPLED = 2000  # parameters of K classes up to which their whole Hessia
 STATISTICAL = 0.05
 SAMPLE_STEPS = 30
 FEW_PASSES = 8
+KRONECKER_PASSES = 20
 
 
 class LBFGS(Solver):
@@ -162,10 +163,10 @@ class Descent:
         coupled = False
         cost = np.inf
         if self.kind == "hessian":
-            cost = cost_of_gram(problem)
-            if problem.loss == "softmax" and len(self.theta) <= LARGEST_COUPLED:
-                coupled = self.passes >= cost_of_hessian(problem)
-                cost = cost_of_hessian(problem) if coupled else cost
+            cost = cost_of_hessian(problem)
+            if problem.loss == "softmax":
+                coupled = len(self.theta) <= LARGEST_COUPLED and self.passes >= cost
+                cost = cost if coupled else max(cost_of_gram(problem), KRONECKER_PASSES * cost_of_pass(problem))
         if self.preconditioner is not None and (self.since_refresh < cost or problem.loss == "squared" and self.exact):
             return
         self.preconditioner = form(self.kind, problem, self.columns, self.z, self.rng, coupled)
