@@ -8,11 +8,12 @@
 
 namespace skvr {
 
-// exp(x) for x <= 0, to 1 unit in the last place; below -708 exp(-708) = 3e-308. Cody and Waite's reduction
+// exp(x) for x <= 0, to 1 unit in the last place, and 0 below -708, where the results would be subnormal. Cody and Waite's reduction
 // x = k log 2 + r with |r| <= log(2)/2, Taylor's polynomial of degree 13 in r, and 2^k by its bits.
 inline double exp_of_nonpositive(double x) {
     constexpr double log2_e = 1.4426950408889634, high = 6.93147180369123816490e-01, low = 1.90821492927058770002e-10;
     constexpr double to_integer = 6755399441055744.0;  // 1.5 * 2^52: adding it rounds to an integer in the last bits
+    const bool negligible = x < -708.0;
     x = std::max(x, -708.0);
     const double shifted = x * log2_e + to_integer, k = shifted - to_integer;
     const double r = (x - k * high) - k * low;
@@ -34,7 +35,7 @@ inline double exp_of_nonpositive(double x) {
     std::memcpy(&bits, &p, sizeof bits);
     bits += exponent << 52;  // p is in [0.7, 1.5] and k >= -1022: the result is a normal number
     std::memcpy(&p, &bits, sizeof bits);
-    return p;
+    return negligible ? 0.0 : p;
 }
 
 // log(1 + e) for 0 <= e <= 1, to 2 units in the last place, small e included: 2 artanh(s) with s = e / (2 + e), or, from

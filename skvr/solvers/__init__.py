@@ -7,8 +7,11 @@ hyper-parameters, ``LogisticRegression(solver=solvers.SAG(step_size=0.1))``.
 from skvr.solvers.adaptive import Adadelta, Adagrad, Adam, RMSprop
 from skvr.solvers.auto import Auto, ScaledSAGA
 from skvr.solvers.base import Solver
+from skvr.solvers.lbfgs import LBFGS
 from skvr.solvers.newton import Newton
+from skvr.solvers.preconditioned_svrg import PreconditionedSVRG
 from skvr.solvers.sag import SAG, SAGA
+from skvr.solvers.sdca import SDCA
 from skvr.solvers.sgd import GD, SGD, MiniBatch
 from skvr.solvers.solve import certify as certify
 from skvr.solvers.solve import solve as solve
@@ -30,8 +33,10 @@ SOLVERS = {
 
 __all__ = [
     "GD",
+    "LBFGS",
     "SAG",
     "SAGA",
+    "SDCA",
     "SGD",
     "SOLVERS",
     "SVRG",
@@ -41,6 +46,7 @@ __all__ = [
     "Auto",
     "MiniBatch",
     "Newton",
+    "PreconditionedSVRG",
     "RMSprop",
     "ScaledSAGA",
     "Solver",

@@ -1,25 +1,39 @@
 """`auto`, the default: the method for the problem at hand."""
 
 import numpy as np
+import scipy.sparse as sp
 
 from skvr.smoothness import CURVATURE, row_curvature
 from skvr.solvers.base import Solver
+from skvr.solvers.lbfgs import LBFGS
 from skvr.solvers.newton import Newton
 from skvr.solvers.sag import SAGA
+from skvr.solvers.sdca import SDCA
 from skvr.solvers.step_size import constant, inverse
 
-# Newton pays while its dense Hessian is cheap to form and to factorise: sizes in parameters (p + 1 a Hessian block) and
-# in multiply-adds. Ridge forms it once for all targets and steps.
-NEWTON_PARAMETERS = 1000
-NEWTON_WORK = 5e10
+# A Hessian of all rows every step while that takes about a millisecond, in multiply-adds.
+NEWTON_WORK = 1e7
+# A Gram matrix of the columns is kept up to this size whatever X is, up to the next if there are as many rows, and in
+# any case while it is at most the last share of X.
+SMALL_GRAM, LARGE_GRAM, GRAM_OF_X = 1000, 3000, 1 / 20
+# SDCA needs about this many epochs for a digit at the most, where L-BFGS does not need more passes.
+DUAL_CONDITION = 100
 NEGLIGIBLE_CURVATURE = 1e-200
 
 
 class Auto(Solver):
-    """Damped Newton while its Hessian is cheap, else SAGA in scaled columns. Nothing to tune.
+    """The method for the problem at hand. Nothing to tune.
 
-    Newton for up to 1000 parameters, (p + 1) K for logistic regression and p + 1 for Ridge, and up to
-    n ((p + 1) K)^2 = 5e10; `ScaledSAGA` beyond. The estimator's `solver_` says which ran.
+    With p features, and q = (p + 1) K for K classes, else p + 1:
+
+    - `Newton` while n q^2 <= 1e7: milliseconds;
+    - `LBFGS` with preconditioner "hessian" while a matrix of p + 1 columns is cheap: p + 1 <= 1000, or p + 1 <= 3000
+      and
+      n, or (p + 1)^2 at most a twentieth of the values of X;
+    - else `SDCA` for one output if c mean w_i ||x_i||^2 <= 100 n alpha, c the largest curvature of the loss;
+    - else `LBFGS` without preconditioner.
+
+    The estimator's `solver_` says which ran; `verbose` prints why.
 
     Examples
     --------
@@ -34,10 +48,24 @@ class Auto(Solver):
         pass  # no hyper-parameter
 
     def resolve(self, problem):
-        blocks = 1 if problem.loss == "squared" else problem.n_outputs
-        parameters = (problem.n_features + 1) * blocks
-        cheap = problem.n_samples * parameters**2 <= NEWTON_WORK
-        return Newton() if parameters <= NEWTON_PARAMETERS and cheap else ScaledSAGA()
+        return self.choose(problem)[0]
+
+    def choose(self, problem):
+        """Return the solver for a problem, and the reason in a few words."""
+        n, columns = problem.n_samples, problem.n_features + 1
+        q = columns * (problem.n_outputs if problem.loss == "softmax" else 1)
+        if n * q**2 <= NEWTON_WORK:
+            return Newton(), f"a Hessian of {n} rows and {q} parameters takes about a millisecond"
+        values = problem.X.nnz if sp.issparse(problem.X) else problem.X.size
+        if columns <= max(SMALL_GRAM, min(n, LARGE_GRAM)) or columns**2 <= GRAM_OF_X * values:
+            return LBFGS(), f"a matrix of {columns} columns is cheap beside {n} rows"
+        if problem.n_outputs > 1:
+            return LBFGS("none"), f"{columns} columns are too many for a matrix, {problem.n_outputs} outputs for SDCA"
+        c = CURVATURE[problem.loss]
+        mean = c * (problem.weight @ problem.squared_row_norms) / n
+        if mean <= DUAL_CONDITION * n * problem.alpha[0]:
+            return SDCA(), f"{columns} columns are too many for a matrix, and the penalty is strong enough for the dual"
+        return LBFGS("none"), f"{columns} columns are too many for a matrix, and the penalty too weak for the dual"
 
 
 class ScaledSAGA(SAGA):

@@ -12,8 +12,8 @@ from scipy.special import softmax
 
 from skvr.smoothness import CURVATURE
 
-# Costs in values of X read by a pass over dense rows: a multiply-add of dsyrk, of scattered values, and what the loss of
-# a row costs an output beside its values.
+# Costs in values of X read by a pass over dense rows: a multiply-add of dsyrk, of scattered values, and what the loss
+# of a row costs an output beside its values.
 BLAS = 1 / 16
 SCATTERED = 0.7
 LOSS = 8
@@ -66,7 +66,7 @@ class Columns:
 
 
 def gram(problem, columns, weight):
-    """Return the lower triangle of mean_i weight_i (x~_i, 1)(x~_i, 1)' over the rows; `weight` has an entry a row of X."""
+    """Return the lower triangle of mean_i weight_i (x~_i, 1)(x~_i, 1)'; `weight` has an entry a row of X."""
     if _cost_of_scattering(problem) < _cost_of_packing(problem, 1) and columns.nearly_centred:
         return _scattered_gram(problem, columns, weight)
     return packed_gram(problem, columns, np.sqrt(weight)[:, None])
@@ -177,14 +177,18 @@ class Factor:
         H *= self.scale
         H *= self.scale[:, None]
         H[np.diag_indices(B * q)] = 1.0
+        # Cholesky overwrites the lower triangle; the upper one keeps a copy for the case that it fails.
+        for k in range(B * q - 1):
+            H[k, k + 1 :] = H[k + 1 :, k]
         self.eigenpairs = None
         try:
-            self.cholesky = scipy.linalg.cho_factor(H, lower=True)
+            self.cholesky = scipy.linalg.cho_factor(H, lower=True, overwrite_a=True, check_finite=False)
             if np.diag(self.cholesky[0]).min() ** 2 > RANK_TOLERANCE:
                 return
         except scipy.linalg.LinAlgError:
             pass
-        values, vectors = scipy.linalg.eigh(H)
+        H[np.diag_indices(B * q)] = 1.0
+        values, vectors = scipy.linalg.eigh(H, lower=False, overwrite_a=True)
         kept = values > RANK_TOLERANCE * values[-1]
         self.eigenpairs = values[kept], vectors[:, kept]
 

@@ -53,8 +53,8 @@ class LBFGS(Solver):
     References
     ----------
     J. Nocedal and S. Wright, "Numerical optimization", 2006, algorithm 7.4 (two-loop recursion) and section 3.1 (Armijo
-    rule). R. Bollapragada, R. Byrd and J. Nocedal, "Exact and inexact subsampled Newton methods for optimization", 2019,
-    and Z. Frangella et al., "PROMISE", 2023, for Hessians of samples.
+    rule). R. Bollapragada, R. Byrd and J. Nocedal, "Exact and inexact subsampled Newton methods for optimization",
+    2019, and Z. Frangella et al., "PROMISE", 2023, for Hessians of samples.
 
     Examples
     --------
@@ -167,7 +167,9 @@ class Descent:
             if problem.loss == "softmax":
                 coupled = len(self.theta) <= LARGEST_COUPLED and self.passes >= cost
                 cost = cost if coupled else max(cost_of_gram(problem), KRONECKER_PASSES * cost_of_pass(problem))
-        if self.preconditioner is not None and (self.since_refresh < cost or problem.loss == "squared" and self.exact):
+        if self.exact and problem.loss == "squared":  # a Hessian that does not change
+            return
+        if self.preconditioner is not None and self.since_refresh < cost:
             return
         self.preconditioner = form(self.kind, problem, self.columns, self.z, self.rng, coupled)
         self.exact = self.kind == "hessian" and (coupled or problem.loss != "softmax")
@@ -202,7 +204,7 @@ class Descent:
         return -r
 
     def _move(self, direction):
-        """Go along `direction` as far as the Armijo rule allows, each task its own way; return whether F could be lowered."""
+        """Go along `direction` as far as the Armijo rule allows, each task its own way; return whether one could go."""
         problem = self.problem
         slope = dot_by_task(problem, self.gradient, direction)
         self.decrement = -0.5 * slope.sum()

@@ -1,7 +1,7 @@
 """Preconditioners: approximate inverses of the Hessian of F, from rows or from columns.
 
-`form` makes one from the rows of a finite sum, which may be a sample of another's; `solve(gradient, theta)` then returns
-H^-1 gradient, flat as theta.
+`form` makes one from the rows of a finite sum, which may be a sample of another's; `solve(gradient, theta)` then
+returns H^-1 gradient, flat as theta.
 """
 
 import numpy as np
@@ -28,8 +28,8 @@ def check_preconditioner(kind):
 def form(kind, problem, columns, z, rng, coupled=False):
     """Return the preconditioner of a kind from the rows of `problem` at raw predictions z.
 
-    "hessian" is the matrix itself for one output and for squared loss. For K classes it is the Kronecker product A (x) B of
-    `Kronecker`, or, if `coupled`, again the matrix itself.
+    "hessian" is the matrix itself for one output and for squared loss. For K classes it is the Kronecker product A (x)
+    B of `Kronecker`, or, if `coupled`, again the matrix itself.
     """
     if kind == "hessian":
         if problem.loss == "softmax" and not coupled:
@@ -92,9 +92,10 @@ class Hessian:
 class Kronecker:
     """A (x) B + alpha for K classes, A the K x K covariance of the classes and B a Gram matrix of the rows.
 
-    The Hessian is the mean of w_i (diag(p_i) - p_i p_i') (x) x_i x_i'; A is the mean of the first factors, and B that of
-    the second, weighted by the trace of the first. The eigenvectors of A decouple the classes into (lambda_k B + alpha)^-1.
-    The lambda_k are rounded to powers of 4, so that few factors are kept: A (x) B is no closer than that anyway.
+    The Hessian is the mean of w_i (diag(p_i) - p_i p_i') (x) x_i x_i'; A is the mean of the first factors, and B that
+    of the second, weighted by the trace of the first. The eigenvectors of A decouple the classes into (lambda_k B +
+    alpha)^-1. The lambda_k are rounded to powers of 4, so that few factors are kept: A (x) B is no closer than that
+    anyway.
 
     J. Martens and R. Grosse, "Optimizing neural networks with Kronecker-factored approximate curvature", 2015.
     """
@@ -137,7 +138,9 @@ class Nystrom:
         shift = np.finfo(np.float64).eps * max(np.linalg.norm(product), TINY)
         product += shift * test
         root = np.linalg.cholesky(test.T @ product + shift * np.eye(test.shape[1]))
-        self.U, singular, _ = scipy.linalg.svd(scipy.linalg.solve_triangular(root, product.T, lower=True).T, full_matrices=False)
+        self.U, singular, _ = scipy.linalg.svd(
+            scipy.linalg.solve_triangular(root, product.T, lower=True).T, full_matrices=False
+        )
         self.s = np.maximum(singular**2 - shift, 0.0)
 
     def solve(self, gradient, theta):

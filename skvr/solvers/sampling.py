@@ -22,12 +22,21 @@ def uniform(problem, rng):
     return problem.draw_from(rng.integers(0, problem.n_samples, size=problem.n_samples, dtype=np.int64))
 
 
-def growing_samples(problem, columns, rng):
-    """Yield nested samples of the rows, each 8 times as large as the last and the largest n / 8; none of small problems.
+def row_shares(problem, columns):
+    """Return q, the share of each row of positive weight in a weighted draw; sums to 1.
 
-    Rows are drawn with probabilities q half uniform and half by their squared norms in scaled columns, a bound of their
-    leverage: rare columns and heavy rows are not missed. With one uniform u_i a row for all samples, row i is in a sample
-    where u_i < tau q_i, and weighs 1 / min(1, tau q_i): Poisson sampling.
+    Half is uniform and half by w_i ||x~_i||^2, x~_i the row in centred and scaled columns, a bound of its leverage:
+    rare columns and heavy rows are not missed.
+    """
+    norms = (problem.weight * problem.standardised_row_norms(columns.mean, columns.data_scale))[problem.used]
+    return 0.5 / problem.n_samples + 0.5 * norms / max(norms.sum(), np.finfo(np.float64).tiny)
+
+
+def growing_samples(problem, columns, rng):
+    """Yield nested samples of the rows, each 8 times as large as the last, up to n / 8; none of small problems.
+
+    Rows are drawn with the probabilities q of `row_shares`. With one uniform u_i a row for all samples, row i is in a
+    sample where u_i < tau q_i, and weighs 1 / min(1, tau q_i): Poisson sampling.
     """
     n = problem.n_samples
     smallest = max(FEWEST_ROWS, ROWS_PER_COLUMN * (problem.n_features + 1))
@@ -40,8 +49,7 @@ def growing_samples(problem, columns, rng):
         sizes = [smallest]
     if not sizes:
         return
-    norms = (problem.weight * problem.standardised_row_norms(columns.mean, columns.data_scale))[problem.used]
-    q = 0.5 / n + 0.5 * norms / max(norms.sum(), np.finfo(np.float64).tiny)
+    q = row_shares(problem, columns)
     keys = rng.random(n) / q
     for size in sizes:
         tau = np.partition(keys, size)[size]

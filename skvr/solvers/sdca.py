@@ -19,8 +19,9 @@ class SDCA(Solver):
 
     F's dual has a variable r_i a row, and w = -1/(alpha n) sum_i r_i x_i. A step maximises the dual in r_i: with
     q = ||x_i||^2 / (alpha n), u = argmin_u 1/2 (u - c)^2 + q w_i loss_i(u) at c = x_i . w + b + q r_i is the row's new
-    raw prediction and r_i = (c - u) / q. There is no step size. After two epochs of all rows in shuffled order, rows are
-    drawn with probabilities 0.3 uniform and 0.7 by how far they moved when last visited: of separable rows, few still do.
+    raw prediction and r_i = (c - u) / q. There is no step size. After two epochs of all rows in shuffled order, rows
+    are drawn with probabilities 0.3 uniform and 0.7 by how far they moved when last visited: of separable rows, few
+    still do.
 
     Converges linearly at a rate of about 1 / (1 + c mean ||x_i||^2 / (alpha n)) an epoch: fast for rows of unit norm at
     C = 1, slow for weak penalties. For one output, and alpha > 0.
@@ -28,8 +29,8 @@ class SDCA(Solver):
     Notes
     -----
     The dual of an unpenalised intercept is a constraint, sum_i r_i = 0. In its place b is the coefficient of a constant
-    column of value s with a penalty about a centre, alpha / (2 s^2) (b - centre)^2, and after every sweep the centre moves
-    to b: the method of multipliers.
+    column of value s with a penalty about a centre, alpha / (2 s^2) (b - centre)^2, and after every sweep the centre
+    moves to b: the method of multipliers.
 
     Raises
     ------
@@ -106,6 +107,6 @@ class SDCA(Solver):
         return problem.draw_from(drawn) if len(drawn) else sampling.shuffled(problem, rng)
 
     def bound_estimate(self, problem, theta, state, certificate):
-        """The certificate's bound if the rows' shares of the gradient, (r_i(w) - r_i) x_i / n, are as good as orthogonal."""
+        """Return the bound if the rows' shares of the gradient, (r_i(w) - r_i) x_i / n, are as good as orthogonal."""
         squares = state.movement**2 * state.norms
         return squares.sum(keepdims=True) / (2 * problem.alpha * problem.n_samples**2)

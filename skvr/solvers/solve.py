@@ -41,7 +41,10 @@ def solve(problem, solver, theta, *, tol, max_iter, rng, verbose=0):
         If the parameters or F stop being finite, naming the step size and L; if row norms overflow.
     """
     row_curvature(problem)  # refuses rows whose squared norm overflows
-    solver = solver.resolve(problem)
+    chosen = solver.resolve(problem)
+    if verbose and chosen is not solver:
+        print(f"auto: {chosen!r}, since {solver.choose(problem)[1]}")
+    solver = chosen
     certificate = Certificate(problem)
     every_epoch = verbose > 0 or solver.evaluates_every_epoch
     rule = StoppingRule(tol, every_epoch, solver.converges_linearly, solver.estimates_bound)

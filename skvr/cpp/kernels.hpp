@@ -1,0 +1,280 @@
+// The passes and the epochs as methods of one class FiniteSum, whatever the rows and the loss. Arguments are checked here
+// for size and row numbers, so that no caller can make a kernel leave its arrays. Each layout of rows is compiled apart
+// (dense.cpp, csr.cpp, csr_64.cpp); bindings.cpp makes the Python module of them.
+#pragma once
+
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/unique_ptr.h>
+
+#include <cmath>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "epochs.hpp"
+#include "second_order.hpp"
+
+namespace skvr {
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+// nanobind would silently convert another dtype and update the copy: every argument below is .noconvert().
+template <class T>
+using Array = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Vector = Array<double>;
+using ConstVector = Array<const double>;
+using Order = Array<const int64_t>;
+
+inline void require(bool holds, const char* message) {
+    if (!holds) throw std::invalid_argument(message);
+}
+
+// What Python sees, whatever the rows and the loss.
+struct Kernels {
+    virtual ~Kernels() = default;
+    virtual void raw_predictions(Order, ConstVector theta, Vector z) const = 0;
+    virtual void residuals(Order, ConstVector z, ConstVector shift, Vector r) const = 0;
+    virtual void add_gradients(Order, ConstVector r, Vector out) const = 0;
+    virtual void loss_in_shift(Order, ConstVector z, ConstVector shift, Vector value, Vector gradient,
+                               Vector hessian) const = 0;
+    virtual void evaluate(Order, ConstVector theta, Vector z, Vector value, Vector gradient) const = 0;
+    virtual void losses(Order, ConstVector z, Vector value, Vector r) const = 0;
+    virtual std::unique_ptr<Kernels> reweighted(ConstVector weight) const = 0;
+    virtual void add_moments(Order, ConstVector centre, Vector stored, Vector first, Vector second) const = 0;
+    virtual void standardised_norms(Order, ConstVector mean, ConstVector inverse_scale, Vector norms) const = 0;
+    virtual void scaled_rows(Order, ConstVector root, ConstVector mean, ConstVector inverse_scale, Vector out) const = 0;
+    virtual void add_gram(Order, ConstVector weight, Vector gram) const = 0;
+    virtual void add_gradient_changes(Order, ConstVector weight, ConstVector theta, ConstVector residual,
+                                      Vector out) const = 0;
+    virtual void sdca_epoch(Order, double n_samples, ConstVector squared_norm, double intercept_square, Vector theta,
+                            Vector residual) const = 0;
+    virtual void sgd_epoch(Order, size_t batch, ConstVector eta, Vector theta) const = 0;
+    virtual size_t sag_epoch(Order, ConstVector eta, Vector theta, Vector table, Vector sum, size_t n_seen, bool saga,
+                             std::optional<ConstVector> metric, std::optional<Order> group) const = 0;
+    virtual void svrg_epoch(Order, size_t batch, ConstVector eta, Vector theta, ConstVector snapshot_residual,
+                            Vector full_gradient) const = 0;
+    virtual void adaptive_epoch(Order, size_t batch, ConstVector eta, Vector theta, Rule& rule,
+                                size_t state_size) const = 0;
+};
+
+template <class Data>
+struct KernelsOf final : Kernels {
+    Data data;
+    size_t n;
+    std::vector<nb::object> owners;  // the arrays behind the pointers
+
+    KernelsOf(Data data, size_t n, std::vector<nb::object> owners) : data(data), n(n), owners(std::move(owners)) {}
+
+    void check(const Order& order) const {
+        const int64_t* i = order.data();
+        for (size_t s = 0; s < order.size(); ++s)
+            require(i[s] >= 0 && size_t(i[s]) < n, "order holds a row number outside the data");
+    }
+    template <class A>
+    void per_row(const A& a) const {
+        require(a.size() == n * data.n_outputs(), "an array of n_samples x n_outputs has the wrong size");
+    }
+    template <class A>
+    void per_parameter(const A& a) const {
+        require(a.size() == data.size(), "a parameter vector has the wrong size");
+    }
+    void steps(const ConstVector& eta, const Order& order, size_t batch) const {
+        require(batch > 0, "batch must be positive");
+        require(eta.size() == (order.size() + batch - 1) / batch * data.n_outputs(), "eta must be n_steps x n_outputs");
+    }
+
+    void raw_predictions(Order order, ConstVector theta, Vector z) const override {
+        check(order), per_parameter(theta), per_row(z);
+        skvr::raw_predictions(data, order.data(), order.size(), theta.data(), z.data());
+    }
+    void residuals(Order order, ConstVector z, ConstVector shift, Vector r) const override {
+        check(order), per_row(z), per_row(r);
+        require(shift.size() == data.n_outputs(), "shift must have n_outputs entries");
+        skvr::residuals(data, order.data(), order.size(), z.data(), shift.data(), r.data());
+    }
+    void add_gradients(Order order, ConstVector r, Vector out) const override {
+        check(order), per_row(r), per_parameter(out);
+        skvr::add_gradients(data, order.data(), order.size(), r.data(), out.data());
+    }
+    void loss_in_shift(Order order, ConstVector z, ConstVector shift, Vector value, Vector gradient,
+                       Vector hessian) const override {
+        const size_t K = data.n_outputs();
+        check(order), per_row(z);
+        require(shift.size() == K && gradient.size() == K && hessian.size() == K * K &&
+                    value.size() == Data::Loss::n_values(K),
+                "shift, value, gradient and hessian must fit n_outputs");
+        skvr::loss_in_shift(data, order.data(), order.size(), z.data(), shift.data(), value.data(), gradient.data(),
+                            hessian.data());
+    }
+    void evaluate(Order order, ConstVector theta, Vector z, Vector value, Vector gradient) const override {
+        check(order), per_parameter(theta), per_row(z), per_parameter(gradient);
+        require(value.size() == Data::Loss::n_values(data.n_outputs()), "value has the wrong size");
+        skvr::evaluate(data, order.data(), order.size(), theta.data(), z.data(), value.data(), gradient.data());
+    }
+    void losses(Order order, ConstVector z, Vector value, Vector r) const override {
+        check(order), per_row(z);
+        require(value.size() == Data::Loss::n_values(data.n_outputs()), "value has the wrong size");
+        require(r.size() == order.size() * data.n_outputs(), "r must have n_outputs entries a drawn row");
+        skvr::losses(data, order.data(), order.size(), z.data(), value.data(), r.data());
+    }
+    std::unique_ptr<Kernels> reweighted(ConstVector weight) const override {
+        require(weight.size() == n, "weight must have one entry a row");
+        auto copy = std::make_unique<KernelsOf>(data, n, owners);
+        copy->data.weight = weight.data();
+        copy->owners.push_back(nb::cast(weight));
+        return copy;
+    }
+    void add_moments(Order order, ConstVector centre, Vector stored, Vector first, Vector second) const override {
+        check(order);
+        for (size_t size : {centre.size(), stored.size(), first.size(), second.size()})
+            require(size == data.rows.n_features, "moments must have n_features entries");
+        skvr::add_moments(data, order.data(), order.size(), centre.data(), stored.data(), first.data(), second.data());
+    }
+    void standardised_norms(Order order, ConstVector mean, ConstVector inverse_scale, Vector norms) const override {
+        check(order);
+        require(norms.size() == n, "norms must have one entry a row");
+        require(mean.size() == data.rows.n_features && inverse_scale.size() == mean.size(),
+                "mean and inverse_scale must have n_features entries");
+        skvr::standardised_norms(data, order.data(), order.size(), mean.data(), inverse_scale.data(), norms.data());
+    }
+    void scaled_rows(Order order, ConstVector root, ConstVector mean, ConstVector inverse_scale,
+                     Vector out) const override {
+        const size_t p = data.rows.n_features, n_roots = order.size() ? root.size() / order.size() : 1;
+        check(order);
+        require(root.size() == order.size() * n_roots && out.size() == root.size() * (p + 1), "out must fit the roots");
+        require(mean.size() == p && inverse_scale.size() == p, "mean and inverse_scale must have n_features entries");
+        skvr::scaled_rows(data, order.data(), order.size(), root.data(), n_roots, mean.data(), inverse_scale.data(),
+                          out.data());
+    }
+    void add_gram(Order order, ConstVector weight, Vector gram) const override {
+        const size_t q = data.rows.n_features + 1;
+        check(order);
+        require(weight.size() == order.size() && gram.size() == q * q, "gram must be square with n_features + 1 rows");
+        skvr::add_gram(data, order.data(), order.size(), weight.data(), gram.data());
+    }
+    void add_gradient_changes(Order order, ConstVector weight, ConstVector theta, ConstVector residual,
+                              Vector out) const override {
+        check(order), per_parameter(theta), per_row(residual), per_parameter(out);
+        require(weight.size() == order.size(), "weight must have one entry a drawn row");
+        skvr::add_gradient_changes(data, order.data(), order.size(), weight.data(), theta.data(), residual.data(),
+                                   out.data());
+    }
+    void sdca_epoch(Order order, double n_samples, ConstVector squared_norm, double intercept_square, Vector theta,
+                    Vector residual) const override {
+        check(order), per_parameter(theta), per_row(residual);
+        require(squared_norm.size() == n, "squared_norm must have n_samples entries");
+        if constexpr (Data::Loss::single)
+            skvr::sdca_epoch(data, order.data(), order.size(), n_samples, squared_norm.data(), intercept_square,
+                             theta.data(), residual.data());
+        else
+            require(false, "sdca_epoch is for one output");
+    }
+    void sgd_epoch(Order order, size_t batch, ConstVector eta, Vector theta) const override {
+        check(order), steps(eta, order, batch), per_parameter(theta);
+        skvr::sgd_epoch(data, order.data(), order.size(), batch, eta.data(), theta.data());
+    }
+    size_t sag_epoch(Order order, ConstVector eta, Vector theta, Vector table, Vector sum, size_t n_seen, bool saga,
+                     std::optional<ConstVector> metric, std::optional<Order> group) const override {
+        check(order), steps(eta, order, 1), per_parameter(theta), per_row(table), per_parameter(sum);
+        require(n_seen <= n, "n_seen must be at most the number of rows");
+        require(n_seen > 0 || order.size() == 0 || std::isnan(table.data()[size_t(order.data()[0]) * data.n_outputs()]),
+                "with n_seen = 0 the table must hold nan");
+        require(metric.has_value() == group.has_value(), "metric and group go together");
+        Metric m;
+        if (metric) {
+            require(group->size() == data.rows.n_features + 1, "group must name one entry per feature and the intercept");
+            for (size_t j = 0; j < group->size(); ++j)
+                require(group->data()[j] >= 0 && size_t(group->data()[j]) < metric->size(), "group is out of range");
+            m = {metric->data(), group->data(), metric->size()};
+        }
+        return skvr::sag_epoch(data, order.data(), order.size(), eta.data(), theta.data(), table.data(), sum.data(), n_seen,
+                               saga, m);
+    }
+    void svrg_epoch(Order order, size_t batch, ConstVector eta, Vector theta, ConstVector snapshot_residual,
+                    Vector full_gradient) const override {
+        check(order), steps(eta, order, batch), per_parameter(theta), per_row(snapshot_residual);
+        per_parameter(full_gradient);
+        skvr::svrg_epoch(data, order.data(), order.size(), batch, eta.data(), theta.data(), snapshot_residual.data(),
+                         full_gradient.data());
+    }
+    void adaptive_epoch(Order order, size_t batch, ConstVector eta, Vector theta, Rule& rule,
+                        size_t state_size) const override {
+        check(order), steps(eta, order, batch), per_parameter(theta);
+        require(state_size == data.size(), "the rule's state has the wrong size");
+        skvr::adaptive_epoch(data, rule, order.data(), order.size(), batch, eta.data(), theta.data());
+    }
+};
+
+struct Targets {
+    ConstVector y, weight, alpha;
+    bool fit_intercept;
+};
+
+template <class Loss, class Rows>
+std::unique_ptr<Kernels> make(Rows rows, const Targets& t, std::vector<nb::object> owners) {
+    const size_t n = t.weight.size(), K = Loss::outputs(t.alpha.size());
+    require(t.alpha.size() == K, "alpha must have one entry per output");
+    require(t.y.size() == n * Loss::target_width(K), "y has the wrong size");
+    for (const ConstVector& a : {t.y, t.weight, t.alpha}) owners.push_back(nb::cast(a));
+    using Data = FiniteSum<Rows, Loss>;
+    return std::make_unique<KernelsOf<Data>>(
+        Data{rows, t.y.data(), t.weight.data(), t.alpha.data(), K, t.fit_intercept}, n, std::move(owners));
+}
+
+template <class Rows>
+std::unique_ptr<Kernels> choose_loss(const std::string& loss, Rows rows, const Targets& t, std::vector<nb::object> owners) {
+    if (loss == "logistic") return make<Logistic>(rows, t, std::move(owners));
+    if (loss == "softmax") {
+        const size_t K = t.alpha.size();
+        for (size_t i = 0; i < t.y.size(); ++i)
+            require(t.y.data()[i] >= 0 && t.y.data()[i] < double(K), "y holds a class number outside 0 .. K - 1");
+        return make<Softmax>(rows, t, std::move(owners));
+    }
+    require(loss == "squared", "loss must be 'logistic', 'softmax' or 'squared'");
+    return t.alpha.size() == 1 ? make<Squared<1>>(rows, t, std::move(owners))
+                               : make<Squared<0>>(rows, t, std::move(owners));
+}
+
+template <class T>
+void bind_dense(nb::module_& m) {
+    using Matrix = nb::ndarray<const T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+    m.def("dense",
+          [](Matrix X, const std::string& loss, ConstVector y, ConstVector weight, ConstVector alpha, bool fit_intercept) {
+              require(X.shape(0) == weight.size(), "X and weight disagree about the number of rows");
+              return choose_loss(loss, DenseRows<T>{X.data(), X.shape(1)}, {y, weight, alpha, fit_intercept},
+                                 {nb::cast(X)});
+          },
+          "X"_a.noconvert(), "loss"_a, "y"_a.noconvert(), "weight"_a.noconvert(), "alpha"_a.noconvert(),
+          "fit_intercept"_a);
+}
+
+template <class T, class Index>
+void bind_csr(nb::module_& m) {
+    m.def("csr",
+          [](Array<const T> values, Array<const Index> indices, Array<const Index> indptr, size_t n_features,
+             const std::string& loss, ConstVector y, ConstVector weight, ConstVector alpha, bool fit_intercept) {
+              const size_t n = weight.size();
+              require(indptr.size() == n + 1 && values.size() == indices.size(), "the CSR arrays disagree");
+              const Index* ptr = indptr.data();
+              require(ptr[0] == 0 && size_t(ptr[n]) <= indices.size(), "indptr must run from 0 to the number of entries");
+              for (size_t i = 0; i < n; ++i) require(ptr[i] <= ptr[i + 1], "indptr must not decrease");
+              for (size_t t = 0; t < indices.size(); ++t)
+                  require(indices.data()[t] >= 0 && size_t(indices.data()[t]) < n_features, "a column is out of range");
+              return choose_loss(loss, CsrRows<T, Index>{values.data(), indices.data(), ptr, n_features, n, size_t(ptr[n])},
+                                 {y, weight, alpha, fit_intercept}, {nb::cast(values), nb::cast(indices), nb::cast(indptr)});
+          },
+          "data"_a.noconvert(), "indices"_a.noconvert(), "indptr"_a.noconvert(), "n_features"_a, "loss"_a,
+          "y"_a.noconvert(), "weight"_a.noconvert(), "alpha"_a.noconvert(), "fit_intercept"_a);
+}
+
+void bind_dense_rows(nb::module_& m);
+void bind_csr_rows(nb::module_& m);
+void bind_csr_rows_64(nb::module_& m);
+
+}  // namespace skvr
