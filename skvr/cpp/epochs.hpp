@@ -11,6 +11,14 @@
 
 namespace skvr {
 
+// Rows are drawn at random, so no hardware foresees them: the epochs ask for the row that is drawn a few rows later, half
+// of it before a row's prediction and half after.
+template <class Data>
+inline void prefetch(const Data& data, const int64_t* order, size_t s, size_t n, size_t half) {
+    constexpr size_t ahead = 4;
+    if (s + ahead < n) data.rows.prefetch(size_t(order[s + ahead]), half);
+}
+
 // sgd (batch = 1) and minibatch: w -= eta (1/|B| sum_{i in B} grad f_i(w)), grad f_i(w) = r_i x_i + alpha w.
 template <class Data>
 SKVR_CLONES void sgd_epoch(const Data& data, const int64_t* order, size_t n, size_t batch, const double* eta,
@@ -21,8 +29,10 @@ SKVR_CLONES void sgd_epoch(const Data& data, const int64_t* order, size_t n, siz
     for (size_t first = 0; first < n; first += batch, eta += K) {
         const size_t m = std::min(batch, n - first);
         for (size_t t = 0; t < m; ++t) {
+            prefetch(data, order, first + t, n, 0);
             w.predict(size_t(order[first + t]), z.data());
             data.residual(size_t(order[first + t]), z.data(), &a[t * K]);
+            prefetch(data, order, first + t, n, 1);
         }
         for (size_t t = 0; t < m * K; ++t) a[t] /= double(m);
         w.step(order + first, m, eta, a.data(), nullptr, 1.0);
@@ -44,6 +54,7 @@ SKVR_CLONES size_t sag_epoch(const Data& data, const int64_t* order, size_t n, c
     for (size_t s = 0; s < n; ++s, eta += K) {
         const size_t i = size_t(order[s]);
         double* g = table + i * K;
+        prefetch(data, order, s, n, 0);
         w.predict(i, z.data());
         data.residual(i, z.data(), r.data());
         if (std::isnan(g[0])) {
@@ -56,6 +67,7 @@ SKVR_CLONES size_t sag_epoch(const Data& data, const int64_t* order, size_t n, c
             a[k] = saga ? change[k] - change[k] * share : 0.0;
             g[k] = r[k];
         }
+        prefetch(data, order, s, n, 1);
         w.step(order + s, 1, eta, a.data(), change.data(), share);
     }
     w.finish();
@@ -75,9 +87,11 @@ SKVR_CLONES void svrg_epoch(const Data& data, const int64_t* order, size_t n, si
         const size_t m = std::min(batch, n - first);
         for (size_t t = 0; t < m; ++t) {
             const size_t i = size_t(order[first + t]);
+            prefetch(data, order, first + t, n, 0);
             w.predict(i, z.data());
             data.residual(i, z.data(), &a[t * K]);
             for (size_t k = 0; k < K; ++k) a[t * K + k] = (a[t * K + k] - snapshot_residual[i * K + k]) / double(m);
+            prefetch(data, order, first + t, n, 1);
         }
         w.step(order + first, m, eta, a.data(), nullptr, 1.0);
     }
@@ -96,8 +110,10 @@ SKVR_CLONES void adaptive_epoch(const Data& data, Rule& rule, const int64_t* ord
         std::fill(g.begin(), g.end(), 0.0);
         for (size_t t = 0; t < m; ++t) {
             const size_t i = size_t(order[first + t]);
+            prefetch(data, order, first + t, n, 0);
             data.predict(i, theta, z.data());
             data.residual(i, z.data(), r.data());
+            prefetch(data, order, first + t, n, 1);
             for (size_t k = 0; k < K; ++k) r[k] /= double(m);
             data.add_gradient(i, r.data(), g.data());
         }

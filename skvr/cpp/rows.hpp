@@ -19,6 +19,9 @@ struct DenseRows {
     static constexpr bool feature_major = false;
     const T* row(size_t i) const { return data + i * n_features; }
 
+    // Asks for half of the row, 0 or 1.
+    void prefetch(size_t i, size_t half) const { skvr::prefetch(row(i), n_features, half); }
+
     // z_k += x_i . w_k
     void predict(size_t i, const double* coef, size_t K, double* z) const {
         for (size_t k = 0; k < K; ++k) z[k] += dot(row(i), coef + k * n_features, n_features);
@@ -39,6 +42,12 @@ struct CsrRows {
     size_t n_rows, n_nonzeros;
 
     static constexpr bool feature_major = true;
+
+    void prefetch(size_t i, size_t half) const {
+        const size_t first = size_t(indptr[i]), count = size_t(indptr[i + 1]) - first;
+        skvr::prefetch(data + first, count, half);
+        skvr::prefetch(indices + first, count, half);
+    }
 
     template <class Visit>
     void for_each_nonzero(size_t i, Visit&& visit) const {
