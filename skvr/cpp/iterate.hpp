@@ -107,7 +107,7 @@ class Iterate<Data, CsrRows<T, Index>> {
 public:
     Iterate(const Data& data, double* theta, double* direction, Metric metric)
         : data(data), theta(theta), direction(direction), metric(metric), P(metric.n_groups * data.n_outputs(), 1.0),
-          Q(P.size(), 0.0), rho(P.size()) {
+          Q(P.size(), 0.0), rho(P.size()), c(P.size()) {
         const double nonzeros_per_row = double(data.rows.n_nonzeros) / double(data.rows.n_rows) + 1;
         flush_interval = 64 + size_t(4 * double(data.rows.n_features) / nonzeros_per_row);
     }
@@ -115,9 +115,7 @@ public:
     void predict(size_t i, double* z) const {
         const size_t K = data.n_outputs();
         for (size_t k = 0; k < K; ++k) z[k] = theta[data.n_coefficients() + k];
-        data.rows.for_each_nonzero(i, [&](size_t j, double x) {
-            for (size_t k = 0; k < K; ++k) z[k] += x * value(j, k);
-        });
+        data.rows.predict_from([&](size_t j, size_t k) { return value(j, k); }, i, K, z);
     }
 
     void step(const int64_t* rows, size_t m, const double* eta, const double* a, const double* change, double share) {
@@ -152,12 +150,16 @@ public:
                     Q[g * K + k] += eta[k] * metric.of_group(g) * share / P[g * K + k];
                 }
         }
-        for (size_t t = 0; t < m; ++t)
+        const double* a_t = a;
+        for (size_t t = 0; t < m; ++t, a_t += K) {
+            if (std::all_of(a_t, a_t + K, [](double a) { return a == 0; })) continue;  // sag
+            for (size_t g = 0; g < metric.n_groups; ++g)
+                for (size_t k = 0; k < K; ++k) c[g * K + k] = a_t[k] * eta[k] * metric.of_group(g) / P[g * K + k];
             data.rows.for_each_nonzero(size_t(rows[t]), [&](size_t j, double x) {
-                const size_t g = metric.group_of(j);
-                for (size_t k = 0; k < K; ++k)
-                    theta[j * K + k] -= eta[k] * metric.of_group(g) * a[t * K + k] * x / P[g * K + k];
+                const size_t g = metric.group_of(j) * K;
+                for (size_t k = 0; k < K; ++k) theta[j * K + k] -= c[g + k] * x;
             });
+        }
         step_intercept(data, metric, m, eta, a, change, share, theta, direction);
     }
 
@@ -184,7 +186,7 @@ private:
     double* theta;
     double* direction;
     Metric metric;
-    std::vector<double> P, Q, rho;
+    std::vector<double> P, Q, rho, c;
     size_t steps_since_flush = 0, flush_interval;
 };
 

@@ -54,10 +54,28 @@ struct CsrRows {
         for (size_t t = size_t(indptr[i]); t < size_t(indptr[i + 1]); ++t) visit(size_t(indices[t]), double(data[t]));
     }
 
+    // z_k += sum_j x_ij w(j, k), with w a function: the iterate's coefficients are not stored as such. One output takes
+    // four partial sums, for an addition waits for the last one on its sum.
+    template <class Coefficient>
+    void predict_from(const Coefficient& w, size_t i, size_t K, double* z) const {
+        if (K > 1) {
+            for_each_nonzero(i, [&](size_t j, double x) {
+                for (size_t k = 0; k < K; ++k) z[k] += x * w(j, k);
+            });
+            return;
+        }
+        const auto term = [&](size_t t) { return double(data[t]) * w(size_t(indices[t]), 0); };
+        const size_t end = size_t(indptr[i + 1]);
+        size_t t = size_t(indptr[i]);
+        double sum[4] = {};
+        for (; t + 4 <= end; t += 4)
+            for (size_t l = 0; l < 4; ++l) sum[l] += term(t + l);
+        for (; t < end; ++t) sum[0] += term(t);
+        z[0] += (sum[0] + sum[1]) + (sum[2] + sum[3]);
+    }
+
     void predict(size_t i, const double* coef, size_t K, double* z) const {
-        for_each_nonzero(i, [&](size_t j, double x) {
-            for (size_t k = 0; k < K; ++k) z[k] += x * coef[j * K + k];
-        });
+        predict_from([&](size_t j, size_t k) { return coef[j * K + k]; }, i, K, z);
     }
 
     void add(size_t i, const double* a, size_t K, double* out) const {
