@@ -11,12 +11,12 @@
 
 namespace skvr {
 
-// Rows are drawn at random, so no hardware foresees them: the epochs ask for the row that is drawn a few rows later, half
-// of it before a row's prediction and half after.
+// Rows are drawn at random, so no hardware foresees them: the epochs ask for the row that is drawn a few rows later,
+// half of it before a row's prediction and half after.
 template <class Data>
 inline void prefetch(const Data& data, const int64_t* order, size_t s, size_t n, size_t half) {
     constexpr size_t ahead = 4;
-    if (s + ahead < n) data.rows.prefetch(size_t(order[s + ahead]), half);
+    if (s + ahead < n) data.prefetch(size_t(order[s + ahead]), half);
 }
 
 // sgd (batch = 1) and minibatch: w -= eta (1/|B| sum_{i in B} grad f_i(w)), grad f_i(w) = r_i x_i + alpha w.
@@ -32,9 +32,10 @@ SKVR_CLONES void sgd_epoch(const Data& data, const int64_t* order, size_t n, siz
             prefetch(data, order, first + t, n, 0);
             w.predict(size_t(order[first + t]), z.data());
             data.residual(size_t(order[first + t]), z.data(), &a[t * K]);
+            for (size_t k = 0; k < K; ++k) a[t * K + k] /= double(m);
             prefetch(data, order, first + t, n, 1);
+            w.collect(order + first, t + 1, m, a.data());
         }
-        for (size_t t = 0; t < m * K; ++t) a[t] /= double(m);
         w.step(order + first, m, eta, a.data(), nullptr, 1.0);
     }
     w.finish();
@@ -92,6 +93,7 @@ SKVR_CLONES void svrg_epoch(const Data& data, const int64_t* order, size_t n, si
             data.residual(i, z.data(), &a[t * K]);
             for (size_t k = 0; k < K; ++k) a[t * K + k] = (a[t * K + k] - snapshot_residual[i * K + k]) / double(m);
             prefetch(data, order, first + t, n, 1);
+            w.collect(order + first, t + 1, m, a.data());
         }
         w.step(order + first, m, eta, a.data(), nullptr, 1.0);
     }
@@ -104,7 +106,7 @@ template <class Data>
 SKVR_CLONES void adaptive_epoch(const Data& data, Rule& rule, const int64_t* order, size_t n, size_t batch,
                                 const double* eta, double* theta) {
     const size_t K = data.n_outputs();
-    std::vector<double> z(K), r(K), g(data.size());
+    std::vector<double> z(K), r(abreast * K), g(data.size());
     for (size_t first = 0; first < n; first += batch, eta += K) {
         const size_t m = std::min(batch, n - first);
         std::fill(g.begin(), g.end(), 0.0);
@@ -112,10 +114,12 @@ SKVR_CLONES void adaptive_epoch(const Data& data, Rule& rule, const int64_t* ord
             const size_t i = size_t(order[first + t]);
             prefetch(data, order, first + t, n, 0);
             data.predict(i, theta, z.data());
-            data.residual(i, z.data(), r.data());
+            const size_t held = t % abreast;
+            data.residual(i, z.data(), &r[held * K]);
+            for (size_t k = 0; k < K; ++k) r[held * K + k] /= double(m);
             prefetch(data, order, first + t, n, 1);
-            for (size_t k = 0; k < K; ++k) r[k] /= double(m);
-            data.add_gradient(i, r.data(), g.data());
+            if (held + 1 == abreast || t + 1 == m)
+                data.add_gradient(order + first + t - held, held + 1, r.data(), g.data());
         }
         data.for_each_coefficient([&](size_t begin, size_t end, size_t k) {
             for (size_t q = begin; q < end; ++q) g[q] += data.alpha[k] * theta[q];

@@ -27,10 +27,20 @@ struct DenseRows {
         for (size_t k = 0; k < K; ++k) z[k] += dot(row(i), coef + k * n_features, n_features);
     }
 
-    // out_k += a_k x_i
-    void add(size_t i, const double* a, size_t K, double* out) const {
-        for (size_t k = 0; k < K; ++k) add_multiple(a[k], row(i), out + k * n_features, n_features);
+    // out_k += sum_t a_tk x_rows[t], added in the order of t
+    void add(const int64_t* rows, size_t m, const double* a, size_t K, double* out) const {
+        for (; m >= abreast; m -= abreast, rows += abreast, a += abreast * K) {
+            const T* x[abreast];
+            for (size_t t = 0; t < abreast; ++t) x[t] = row(size_t(rows[t]));
+            for (size_t k = 0; k < K; ++k)
+                add_multiples({a[k], a[K + k], a[2 * K + k], a[3 * K + k]}, x, out + k * n_features, n_features);
+        }
+        for (size_t t = 0; t < m; ++t, a += K)
+            for (size_t k = 0; k < K; ++k) add_multiple(a[k], row(size_t(rows[t])), out + k * n_features, n_features);
     }
+
+    // How many rows a pass in the order of memory adds at a time. Short ones are one stream, which several would break.
+    size_t added_in_a_pass() const { return n_features * sizeof(T) < 8192 ? 1 : abreast; }
 };
 
 template <class T, class Index>
@@ -78,11 +88,14 @@ struct CsrRows {
         predict_from([&](size_t j, size_t k) { return coef[j * K + k]; }, i, K, z);
     }
 
-    void add(size_t i, const double* a, size_t K, double* out) const {
-        for_each_nonzero(i, [&](size_t j, double x) {
-            for (size_t k = 0; k < K; ++k) out[j * K + k] += a[k] * x;
-        });
+    void add(const int64_t* rows, size_t m, const double* a, size_t K, double* out) const {
+        for (size_t t = 0; t < m; ++t, a += K)
+            for_each_nonzero(size_t(rows[t]), [&](size_t j, double x) {
+                for (size_t k = 0; k < K; ++k) out[j * K + k] += a[k] * x;
+            });
     }
+
+    size_t added_in_a_pass() const { return 1; }
 };
 
 }  // namespace skvr

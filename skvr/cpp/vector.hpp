@@ -40,6 +40,16 @@ inline void add_multiple(double a, const T* x, double* out, size_t n) {
     for (size_t j = 0; j < n; ++j) out[j] += a * double(x[j]);
 }
 
+// The same bits as `abreast` calls of add_multiple, but out is read and written once for all of them.
+constexpr size_t abreast = 4;
+
+template <class T>
+inline void add_multiples(const double (&a)[abreast], const T* const* x, double* out, size_t n) {
+    const T *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3];
+    for (size_t j = 0; j < n; ++j)
+        out[j] = out[j] + a[0] * double(x0[j]) + a[1] * double(x1[j]) + a[2] * double(x2[j]) + a[3] * double(x3[j]);
+}
+
 // Asks for a cache line that is read soon; a hint, and nothing where the compiler has none. It goes to L2: requests for
 // L1 wait in a much shorter queue and hold up the loads behind them.
 inline void prefetch_line([[maybe_unused]] const void* address) {
