@@ -34,8 +34,8 @@ struct FiniteSum {
     void prefetch(size_t i, size_t half) const {
         rows.prefetch(i, half);
         if (half == 1) return;
-        prefetch_line(target(i));
-        prefetch_line(weight + i);
+        prefetch_line<3>(target(i));
+        prefetch_line<3>(weight + i);
     }
 
     // z = W x_i + b

@@ -50,21 +50,25 @@ inline void add_multiples(const double (&a)[abreast], const T* const* x, double*
         out[j] = out[j] + a[0] * double(x0[j]) + a[1] * double(x1[j]) + a[2] * double(x2[j]) + a[3] * double(x3[j]);
 }
 
-// Asks for a cache line that is read soon; a hint, and nothing where the compiler has none. It goes to L2: requests for
-// L1 wait in a much shorter queue and hold up the loads behind them.
+// Asks for the cache line of an address that is read soon; a hint, and nothing where the compiler has none.
+template <int locality>
 inline void prefetch_line([[maybe_unused]] const void* address) {
 #if defined(__GNUC__)
-    __builtin_prefetch(address, 0, 2);
+    __builtin_prefetch(address, 0, locality);
     asm volatile("");  // or GCC takes a function that only prefetches for one without effect, and drops its calls
 #endif
 }
 
-// Asks for every second cache line of x, the even or the odd ones: x may be long, and the queue of lines on their way is
-// not. Beyond the first 8 KB the hardware has seen a stream and runs ahead by itself.
+// Asks for every second cache line of x, the even or the odd ones: x may be long, and the queue of lines on their way
+// is not. A few lines go to L1 (locality 3), more to L2 (2), for the queue of L1 is short and holds up the loads behind
+// it. Beyond 16 KB the hardware has seen a stream and runs ahead by itself.
 template <class T>
 inline void prefetch(const T* x, size_t n, size_t odd) {
-    constexpr size_t line = 64 / sizeof(T), longest = 8192 / sizeof(T);
-    for (size_t j = odd * line; j < std::min(n, longest); j += 2 * line) prefetch_line(x + j);
+    constexpr size_t line = 64 / sizeof(T), few = 8 * line, longest = 256 * line;
+    if (n <= few)
+        for (size_t j = odd * line; j < n; j += 2 * line) prefetch_line<3>(x + j);
+    else
+        for (size_t j = odd * line; j < std::min(n, longest); j += 2 * line) prefetch_line<2>(x + j);
 }
 
 }  // namespace skvr
