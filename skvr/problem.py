@@ -6,12 +6,13 @@ The intercept b is not penalised. Internally the weights are w_i = s_i n / S, wi
 f_i = w_i loss_i + alpha/2 ||w||^2 and F is the plain mean of the f_i.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
-from joblib import Parallel, delayed, effective_n_jobs
+from joblib import effective_n_jobs
 
 from skvr import _kernels
 
@@ -21,6 +22,12 @@ SLICE_WORK = 2**22
 ROW_WORK = 16  # what a row costs beside its non-zeros, in multiply-adds per output
 EPS = np.finfo(np.float64).eps
 BLOCK_VALUES = 2**18  # values of X that `blocks` holds as float64 at a time: 2 MB
+
+
+def _map_on_threads(function, items, n_threads):
+    """Yield the results in order. Plain threads: joblib takes longer to start its own than most passes take."""
+    with ThreadPoolExecutor(n_threads) as pool:
+        yield from pool.map(function, items)
 
 
 class FiniteSum:
@@ -117,10 +124,8 @@ class FiniteSum:
     def _map_slices(self, function):
         """Return the results of `function` on the slices of all rows, in order, computed on `n_jobs` threads."""
         slices = self.row_slices(self._rows_per_slice)
-        if self.n_samples <= self._rows_per_slice or effective_n_jobs(self.n_jobs) == 1:
-            return map(function, slices)
-        parallel = Parallel(n_jobs=self.n_jobs, require="sharedmem", return_as="generator")
-        return parallel(delayed(function)(rows) for rows in slices)
+        n_threads = 1 if self.n_samples <= self._rows_per_slice else effective_n_jobs(self.n_jobs)
+        return map(function, slices) if n_threads == 1 else _map_on_threads(function, slices, n_threads)
 
     @property
     def used(self):
@@ -172,6 +177,20 @@ class FiniteSum:
             return out
 
         return sum(self._map_slices(gradient)) / self.n_samples
+
+    def residual_gradient(self, theta, out=None):
+        """Return `residual` at theta, held in `out` if given, and its `loss_gradient`. One effective pass."""
+        residual = np.zeros(self.X.shape[0] * self.n_outputs) if out is None else out
+        shift = np.zeros(self.n_outputs)
+
+        def gradient(rows):
+            out = self.zeros()
+            self.kernels.raw_predictions(rows, theta, residual)
+            self.kernels.residuals(rows, residual, shift, residual)
+            self.kernels.add_gradients(rows, residual, out)
+            return out
+
+        return residual, sum(self._map_slices(gradient)) / self.n_samples
 
     def evaluate(self, theta, z):
         """Return F of each task, shape (n_tasks,), and its gradient, flat as theta; fill `z` in. One effective pass."""
@@ -263,8 +282,7 @@ class FiniteSum:
 
     def gradient(self, theta):
         """Return the gradient of F, flat as theta. One effective pass."""
-        z = self.raw_prediction(theta)
-        return self.loss_gradient(self.residual(z, out=z)) + self.penalty_gradient(theta)
+        return self.residual_gradient(theta)[1] + self.penalty_gradient(theta)
 
     @cached_property
     def squared_row_norms(self):

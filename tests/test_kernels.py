@@ -177,6 +177,14 @@ def test_cut_epoch_equals_one_call(method, loss, layout):
     compare(cut, whole)
 
 
+@each(layout=LAYOUTS, n_rows=[0, 1, 2, 3, 4, 5, 8, 9], method=METHODS)
+def test_epoch_of_any_length(method, n_rows, layout):
+    # Rows are asked for four steps ahead and added by four: fewer, and what is left over at the end.
+    P = make_problem("softmax")
+    order, steps = draw(P, method, n_rows)
+    assert_close(run(method, P, compiled(P, layout), order, steps), twin(method, P, order, steps))
+
+
 # rho = 1 - eta alpha is what a step leaves of a coordinate that its row does not touch. Given: the largest alpha, and
 # the step sizes in turn.
 SHRINKAGE = {
@@ -250,19 +258,32 @@ def test_derivatives_by_finite_differences(loss):
         assert_allclose((above[1] - below[1]) / (2 * h), hessian[k], rtol=0, atol=atol)
 
 
-@each(dtype=DTYPES, p=[1, 15, 16, 17, 33])
+@each(dtype=DTYPES, p=[1, 15, 16, 17, 33, 2051])  # 2051: a pass adds such rows by four
 def test_every_lane_of_a_dense_row_counts_once(p, dtype):
     # Whole numbers: every sum is exact in any order, so one wrong lane shows.
     rng = np.random.default_rng(p)
-    X = rng.integers(-9, 10, (5, p)).astype(dtype)
+    X = rng.integers(-9, 10, (7, p)).astype(dtype)
     W, b = rng.integers(-9, 10, (3, p)), rng.integers(-9, 10, 3)
-    problem = FiniteSum(X, np.zeros((5, 3)), np.ones(5), np.zeros(3), "squared", True)
-    z = problem.raw_prediction(theta_of(problem, W, b)).reshape(5, 3)
+    problem = FiniteSum(X, np.zeros((7, 3)), np.ones(7), np.zeros(3), "squared", True)
+    z = problem.raw_prediction(theta_of(problem, W, b)).reshape(7, 3)
     assert_array_equal(z, X @ W.T + b)
     total = problem.zeros()
-    problem.kernels.add_gradients(np.arange(5, dtype=np.int64), z.ravel(), total)
+    problem.kernels.add_gradients(np.arange(7, dtype=np.int64), z.ravel(), total)
     assert_array_equal(problem.coef(total), z.T @ X)
     assert_array_equal(problem.intercept(total), z.sum(axis=0))
+
+
+@each(dtype=DTYPES, p=[5, 2051])
+def test_rows_added_together_have_the_bits_of_rows_added_in_turn(p, dtype):
+    rng = np.random.default_rng(p)
+    X, r = rng.standard_normal((7, p)).astype(dtype), rng.standard_normal(21)
+    problem = FiniteSum(X, np.zeros((7, 3)), np.ones(7), np.zeros(3), "squared", True)
+    together, in_turn = problem.zeros(), problem.zeros()
+    order = np.array([3, 0, 6, 3, 1, 5, 2])
+    problem.kernels.add_gradients(order, r, together)
+    for s in range(7):
+        problem.kernels.add_gradients(order[s : s + 1], r, in_turn)
+    assert_array_equal(together, in_turn)
 
 
 def loss_of_row(loss, y, z):

@@ -2,13 +2,16 @@
 
 import subprocess
 import sys
+import threading
 
+import joblib
 import numpy as np
 import pytest
 import scipy.sparse as sp
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from skvr import LogisticRegression, Ridge
+from skvr.problem import FiniteSum
 from skvr.solvers import SOLVERS, ScaledSAGA
 
 ALL_SOLVERS = [*SOLVERS, ScaledSAGA()]
@@ -149,6 +152,36 @@ def test_threads_do_not_change_a_bit(solver, layout):
         np.testing.assert_array_equal(model.history_["bound"], expected.history_["bound"])
 
 
+@pytest.mark.parametrize("solver", ["gd", "svrg"])
+def test_threads_of_a_joblib_context_do_not_change_a_bit(solver):
+    X, y = big("dense")
+    settings = {"solver": solver, "tol": None, "max_iter": 1, "random_state": 3}
+    expected = LogisticRegression(n_jobs=1, **settings).fit(X, y)
+    with joblib.parallel_config("threading", n_jobs=2):
+        model = LogisticRegression(**settings).fit(X, y)
+    nested = joblib.Parallel(2, "threading")(joblib.delayed(LogisticRegression(**settings).fit)(X, y) for _ in range(2))
+    for fitted in (model, *nested):
+        np.testing.assert_array_equal(fitted.coef_, expected.coef_)
+
+
+def test_threads_are_as_many_as_asked_for_and_end_with_the_pass():
+    problem = FiniteSum(*big("dense"), np.ones(150_000), np.ones(3), "softmax", True, n_jobs=2)
+    before = threading.active_count()
+    seen = set()
+
+    def task(rows):
+        seen.add(threading.get_ident())
+        if len(rows) and rows[0] > 0:
+            raise KeyboardInterrupt
+        return rows
+
+    with pytest.raises(KeyboardInterrupt):
+        list(problem._map_slices(task))
+    assert len(seen) <= 2
+    assert threading.get_ident() not in seen
+    assert threading.active_count() == before
+
+
 def test_blas_threads_are_given_back():
     before = [library["num_threads"] for library in threadpool_info()]
     Ridge().fit(*data())
@@ -168,6 +201,7 @@ MEMORY = """
 import resource, sys
 import subprocess
 import sys
+import threading
 
 import numpy as np
 from skvr import LogisticRegression

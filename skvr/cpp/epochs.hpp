@@ -21,10 +21,13 @@ SKVR_CLONES void sgd_epoch(const Data& data, const int64_t* order, size_t n, siz
     for (size_t first = 0; first < n; first += batch, eta += K) {
         const size_t m = std::min(batch, n - first);
         for (size_t t = 0; t < m; ++t) {
+            prefetch(data, order, first + t, n, 0);
             w.predict(size_t(order[first + t]), z.data());
             data.residual(size_t(order[first + t]), z.data(), &a[t * K]);
+            for (size_t k = 0; k < K; ++k) a[t * K + k] /= double(m);
+            prefetch(data, order, first + t, n, 1);
+            w.collect(order + first, t + 1, m, a.data());
         }
-        for (size_t t = 0; t < m * K; ++t) a[t] /= double(m);
         w.step(order + first, m, eta, a.data(), nullptr, 1.0);
     }
     w.finish();
@@ -44,6 +47,7 @@ SKVR_CLONES size_t sag_epoch(const Data& data, const int64_t* order, size_t n, c
     for (size_t s = 0; s < n; ++s, eta += K) {
         const size_t i = size_t(order[s]);
         double* g = table + i * K;
+        prefetch(data, order, s, n, 0);
         w.predict(i, z.data());
         data.residual(i, z.data(), r.data());
         if (std::isnan(g[0])) {
@@ -56,6 +60,7 @@ SKVR_CLONES size_t sag_epoch(const Data& data, const int64_t* order, size_t n, c
             a[k] = saga ? change[k] - change[k] * share : 0.0;
             g[k] = r[k];
         }
+        prefetch(data, order, s, n, 1);
         w.step(order + s, 1, eta, a.data(), change.data(), share);
     }
     w.finish();
@@ -75,9 +80,12 @@ SKVR_CLONES void svrg_epoch(const Data& data, const int64_t* order, size_t n, si
         const size_t m = std::min(batch, n - first);
         for (size_t t = 0; t < m; ++t) {
             const size_t i = size_t(order[first + t]);
+            prefetch(data, order, first + t, n, 0);
             w.predict(i, z.data());
             data.residual(i, z.data(), &a[t * K]);
             for (size_t k = 0; k < K; ++k) a[t * K + k] = (a[t * K + k] - snapshot_residual[i * K + k]) / double(m);
+            prefetch(data, order, first + t, n, 1);
+            w.collect(order + first, t + 1, m, a.data());
         }
         w.step(order + first, m, eta, a.data(), nullptr, 1.0);
     }
@@ -90,16 +98,20 @@ template <class Data>
 SKVR_CLONES void adaptive_epoch(const Data& data, Rule& rule, const int64_t* order, size_t n, size_t batch,
                                 const double* eta, double* theta) {
     const size_t K = data.n_outputs();
-    std::vector<double> z(K), r(K), g(data.size());
+    std::vector<double> z(K), r(abreast * K), g(data.size());
     for (size_t first = 0; first < n; first += batch, eta += K) {
         const size_t m = std::min(batch, n - first);
         std::fill(g.begin(), g.end(), 0.0);
         for (size_t t = 0; t < m; ++t) {
             const size_t i = size_t(order[first + t]);
+            prefetch(data, order, first + t, n, 0);
             data.predict(i, theta, z.data());
-            data.residual(i, z.data(), r.data());
-            for (size_t k = 0; k < K; ++k) r[k] /= double(m);
-            data.add_gradient(i, r.data(), g.data());
+            const size_t held = t % abreast;
+            data.residual(i, z.data(), &r[held * K]);
+            for (size_t k = 0; k < K; ++k) r[held * K + k] /= double(m);
+            prefetch(data, order, first + t, n, 1);
+            if (held + 1 == abreast || t + 1 == m)
+                data.add_gradient(order + first + t - held, held + 1, r.data(), g.data());
         }
         data.for_each_coefficient([&](size_t begin, size_t end, size_t k) {
             for (size_t q = begin; q < end; ++q) g[q] += data.alpha[k] * theta[q];

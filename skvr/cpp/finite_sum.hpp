@@ -30,6 +30,14 @@ struct FiniteSum {
     size_t size() const { return n_coefficients() + n_outputs(); }
     const double* target(size_t i) const { return y + i * Loss::target_width(n_outputs()); }
 
+    // Asks for what a row's prediction and residual read, half of the row at a time (0 or 1).
+    void prefetch(size_t i, size_t half) const {
+        rows.prefetch(i, half);
+        if (half == 1) return;
+        prefetch_line<3>(target(i));
+        prefetch_line<3>(weight + i);
+    }
+
     // z = W x_i + b
     void predict(size_t i, const double* theta, double* z) const {
         const size_t K = n_outputs();
@@ -45,12 +53,12 @@ struct FiniteSum {
         for (size_t k = 0; k < K; ++k) r[k] *= weight[i];
     }
 
-    // out += r x_i', intercepts included
-    void add_gradient(size_t i, const double* r, double* out) const {
+    // out += sum_t r_t x_i', i = drawn[t], intercepts included
+    void add_gradient(const int64_t* drawn, size_t m, const double* r, double* out) const {
         const size_t K = n_outputs();
-        rows.add(i, r, K, out);
+        rows.add(drawn, m, r, K, out);
         if (fit_intercept)
-            for (size_t k = 0; k < K; ++k) out[n_coefficients() + k] += r[k];
+            for (size_t t = 0; t < m * K; ++t) out[n_coefficients() + t % K] += r[t];
     }
 
     // visit(begin, end, k): the coefficients theta[begin:end] belong to output k
@@ -65,6 +73,14 @@ struct FiniteSum {
         }
     }
 };
+
+// Rows are drawn at random, so no hardware foresees them: the epochs ask for the row that is drawn a few rows later,
+// half of it before a row's prediction and half after.
+template <class Data>
+inline void prefetch(const Data& data, const int64_t* order, size_t s, size_t n, size_t half) {
+    constexpr size_t ahead = 4;
+    if (s + ahead < n) data.prefetch(size_t(order[s + ahead]), half);
+}
 
 template <class Data>
 SKVR_CLONES void raw_predictions(const Data& data, const int64_t* order, size_t n, const double* theta, double* z) {
@@ -168,7 +184,13 @@ SKVR_CLONES void residuals(const Data& data, const int64_t* order, size_t n, con
 // out += sum_i r_i x_i', without the 1/n
 template <class Data>
 SKVR_CLONES void add_gradients(const Data& data, const int64_t* order, size_t n, const double* r, double* out) {
-    for (size_t s = 0; s < n; ++s) data.add_gradient(size_t(order[s]), r + size_t(order[s]) * data.n_outputs(), out);
+    const size_t K = data.n_outputs(), together = data.rows.added_in_a_pass();
+    std::vector<double> a(together * K);
+    for (size_t s = 0; s < n; s += together) {
+        const size_t m = std::min(together, n - s);
+        for (size_t t = 0; t < m; ++t) std::copy_n(r + size_t(order[s + t]) * K, K, &a[t * K]);
+        data.add_gradient(order + s, m, a.data(), out);
+    }
 }
 
 // value += the weighted losses at z, r_s = the residual of row order[s].
@@ -213,7 +235,7 @@ SKVR_CLONES void evaluate(const Data& data, const int64_t* order, size_t n, cons
         for (size_t s = 0; s < block.m; ++s) data.predict(size_t(rows[s]), theta, &block.z[s * K]);
         block.residuals();
         block.add_values(value);
-        for (size_t s = 0; s < block.m; ++s) data.add_gradient(size_t(rows[s]), &block.r[s * K], out);
+        data.add_gradient(rows, block.m, block.r.data(), out);
         for (size_t s = 0; s < block.m; ++s)
             for (size_t k = 0; k < K; ++k) z[size_t(rows[s]) * K + k] = block.z[s * K + k];
     }

@@ -53,44 +53,63 @@ template <class Data, class T>
 class Iterate<Data, DenseRows<T>> {
 public:
     Iterate(const Data& data, double* theta, double* direction, Metric metric)
-        : data(data), theta(theta), direction(direction), metric(metric), scale(data.rows.n_features) {
+        : data(data), theta(theta), direction(direction), metric(metric), g(data.n_coefficients()) {
+        if (!metric.values) return;
+        scale.resize(data.rows.n_features);
         for (size_t j = 0; j < scale.size(); ++j) scale[j] = metric(j);
     }
 
     void predict(size_t i, double* z) const { data.predict(i, theta, z); }
 
+    // Of a batch of m the first `known` a_t are there: g += a_t x_t, some rows at a time while they are in cache.
+    void collect(const int64_t* rows, size_t known, size_t m, const double* a) {
+        const size_t K = data.n_outputs(), first = (known - 1) / abreast * abreast;
+        if (m > 1 && (known % abreast == 0 || known == m))
+            data.rows.add(rows + first, known - first, a + first * K, K, g.data());
+    }
+
     // `change` (with one row only) and `direction` may be null.
     void step(const int64_t* rows, size_t m, const double* eta, const double* a, const double* change, double share) {
         const size_t K = data.n_outputs(), p = data.rows.n_features;
         for (size_t k = 0; k < K; ++k) {
-            double* w = theta + k * p;
-            double* d = direction ? direction + k * p : nullptr;
-            const T* x = data.rows.row(size_t(rows[0]));
-            const double alpha = data.alpha[k], e = eta[k], first = a[k], c = change ? change[k] : 0.0;
-            if (!d)
-                for (size_t j = 0; j < p; ++j) w[j] -= e * (alpha * w[j] + first * double(x[j]));
+            if (m == 1)
+                step_output(k, data.rows.row(size_t(rows[0])), eta[k], a[k], change ? change[k] : 0.0, share);
             else
-                for (size_t j = 0; j < p; ++j) {
-                    d[j] += c * double(x[j]);
-                    w[j] -= e * scale[j] * (alpha * w[j] + share * d[j] + first * double(x[j]));
-                }
-            for (size_t t = 1; t < m; ++t) {
-                const T* other = data.rows.row(size_t(rows[t]));
-                const double next = a[t * K + k];
-                for (size_t j = 0; j < p; ++j) w[j] -= e * scale[j] * next * double(other[j]);
-            }
+                step_output(k, &g[k * p], eta[k], 1.0, 0.0, share);
         }
+        if (m > 1) std::fill(g.begin(), g.end(), 0.0);
         step_intercept(data, metric, m, eta, a, change, share, theta, direction);
     }
 
     void finish() {}
 
 private:
+    // d += change x, w -= eta M (alpha w + share d + a x)
+    template <class X>
+    void step_output(size_t k, const X* x, double eta, double a, double change, double share) {
+        const size_t p = data.rows.n_features;
+        const double alpha = data.alpha[k];
+        double* w = theta + k * p;
+        double* d = direction ? direction + k * p : nullptr;
+        if (!d)
+            for (size_t j = 0; j < p; ++j) w[j] -= eta * (alpha * w[j] + a * double(x[j]));
+        else if (scale.empty())
+            for (size_t j = 0; j < p; ++j) {
+                d[j] += change * double(x[j]);
+                w[j] -= eta * (alpha * w[j] + share * d[j] + a * double(x[j]));
+            }
+        else
+            for (size_t j = 0; j < p; ++j) {
+                d[j] += change * double(x[j]);
+                w[j] -= eta * scale[j] * (alpha * w[j] + share * d[j] + a * double(x[j]));
+            }
+    }
+
     const Data& data;
     double* theta;
     double* direction;
     Metric metric;
-    std::vector<double> scale;
+    std::vector<double> g, scale;  // the loss gradient of a batch; the metric's diagonal, empty for the identity
 };
 
 // CSR rows: only the row's non-zeros are touched, and the result is exactly the dense one. A coordinate that the row
@@ -107,7 +126,7 @@ class Iterate<Data, CsrRows<T, Index>> {
 public:
     Iterate(const Data& data, double* theta, double* direction, Metric metric)
         : data(data), theta(theta), direction(direction), metric(metric), P(metric.n_groups * data.n_outputs(), 1.0),
-          Q(P.size(), 0.0), rho(P.size()) {
+          Q(P.size(), 0.0), rho(P.size()), c(P.size()) {
         const double nonzeros_per_row = double(data.rows.n_nonzeros) / double(data.rows.n_rows) + 1;
         flush_interval = 64 + size_t(4 * double(data.rows.n_features) / nonzeros_per_row);
     }
@@ -115,10 +134,10 @@ public:
     void predict(size_t i, double* z) const {
         const size_t K = data.n_outputs();
         for (size_t k = 0; k < K; ++k) z[k] = theta[data.n_coefficients() + k];
-        data.rows.for_each_nonzero(i, [&](size_t j, double x) {
-            for (size_t k = 0; k < K; ++k) z[k] += x * value(j, k);
-        });
+        data.rows.predict_from([&](size_t j, size_t k) { return value(j, k); }, i, K, z);
     }
+
+    void collect(const int64_t*, size_t, size_t, const double*) {}  // theta waits for the step
 
     void step(const int64_t* rows, size_t m, const double* eta, const double* a, const double* change, double share) {
         const size_t K = data.n_outputs();
@@ -152,12 +171,16 @@ public:
                     Q[g * K + k] += eta[k] * metric.of_group(g) * share / P[g * K + k];
                 }
         }
-        for (size_t t = 0; t < m; ++t)
+        const double* a_t = a;
+        for (size_t t = 0; t < m; ++t, a_t += K) {
+            if (std::all_of(a_t, a_t + K, [](double a) { return a == 0; })) continue;  // sag
+            for (size_t g = 0; g < metric.n_groups; ++g)
+                for (size_t k = 0; k < K; ++k) c[g * K + k] = a_t[k] * eta[k] * metric.of_group(g) / P[g * K + k];
             data.rows.for_each_nonzero(size_t(rows[t]), [&](size_t j, double x) {
-                const size_t g = metric.group_of(j);
-                for (size_t k = 0; k < K; ++k)
-                    theta[j * K + k] -= eta[k] * metric.of_group(g) * a[t * K + k] * x / P[g * K + k];
+                const size_t g = metric.group_of(j) * K;
+                for (size_t k = 0; k < K; ++k) theta[j * K + k] -= c[g + k] * x;
             });
+        }
         step_intercept(data, metric, m, eta, a, change, share, theta, direction);
     }
 
@@ -184,7 +207,7 @@ private:
     double* theta;
     double* direction;
     Metric metric;
-    std::vector<double> P, Q, rho;
+    std::vector<double> P, Q, rho, c;
     size_t steps_since_flush = 0, flush_interval;
 };
 

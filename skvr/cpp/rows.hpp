@@ -26,17 +26,28 @@ struct DenseRows {
         for (size_t j = 0; j < n_features; ++j) visit(j, double(x[j]));
     }
 
+    // Asks for half of the row, 0 or 1.
+    void prefetch(size_t i, size_t half) const { skvr::prefetch(row(i), n_features, half); }
+
     // z_k += x_i . w_k
     void predict(size_t i, const double* coef, size_t K, double* z) const {
         for (size_t k = 0; k < K; ++k) z[k] += dot(row(i), coef + k * n_features, n_features);
     }
 
-    void prefetch(size_t) const {}
-
-    // out_k += a_k x_i
-    void add(size_t i, const double* a, size_t K, double* out) const {
-        for (size_t k = 0; k < K; ++k) add_multiple(a[k], row(i), out + k * n_features, n_features);
+    // out_k += sum_t a_tk x_rows[t], added in the order of t
+    void add(const int64_t* rows, size_t m, const double* a, size_t K, double* out) const {
+        for (; m >= abreast; m -= abreast, rows += abreast, a += abreast * K) {
+            const T* x[abreast];
+            for (size_t t = 0; t < abreast; ++t) x[t] = row(size_t(rows[t]));
+            for (size_t k = 0; k < K; ++k)
+                add_multiples({a[k], a[K + k], a[2 * K + k], a[3 * K + k]}, x, out + k * n_features, n_features);
+        }
+        for (size_t t = 0; t < m; ++t, a += K)
+            for (size_t k = 0; k < K; ++k) add_multiple(a[k], row(size_t(rows[t])), out + k * n_features, n_features);
     }
+
+    // How many rows a pass in the order of memory adds at a time. Short ones are one stream, which several would break.
+    size_t added_in_a_pass() const { return n_features * sizeof(T) < 8192 ? 1 : abreast; }
 
     // out = a (x_i - mean) inverse_scale
     void standardise(size_t i, double a, const double* mean, const double* inverse_scale, double* out) const {
@@ -77,31 +88,49 @@ struct CsrRows {
 
     static constexpr bool feature_major = true;
 
+    void prefetch(size_t i, size_t half) const {
+        const size_t first = size_t(indptr[i]), count = size_t(indptr[i + 1]) - first;
+        skvr::prefetch(data + first, count, half);
+        skvr::prefetch(indices + first, count, half);
+    }
+
     template <class Visit>
     void for_each_nonzero(size_t i, Visit&& visit) const {
         for (size_t t = size_t(indptr[i]); t < size_t(indptr[i + 1]); ++t) visit(size_t(indices[t]), double(data[t]));
     }
 
-    void prefetch(size_t i) const {
-        const char* first = (const char*)(data + indptr[i]);
-        const char* last = (const char*)(data + indptr[i + 1]);
-        for (const char* at = first; at < last; at += 64) __builtin_prefetch(at);
-        first = (const char*)(indices + indptr[i]);
-        last = (const char*)(indices + indptr[i + 1]);
-        for (const char* at = first; at < last; at += 64) __builtin_prefetch(at);
+    // z_k += sum_j x_ij w(j, k), with w a function: the iterate's coefficients are not stored as such. One output takes
+    // four partial sums, for an addition waits for the last one on its sum.
+    template <class Coefficient>
+    void predict_from(const Coefficient& w, size_t i, size_t K, double* z) const {
+        if (K > 1) {
+            for_each_nonzero(i, [&](size_t j, double x) {
+                for (size_t k = 0; k < K; ++k) z[k] += x * w(j, k);
+            });
+            return;
+        }
+        const auto term = [&](size_t t) { return double(data[t]) * w(size_t(indices[t]), 0); };
+        const size_t end = size_t(indptr[i + 1]);
+        size_t t = size_t(indptr[i]);
+        double sum[4] = {};
+        for (; t + 4 <= end; t += 4)
+            for (size_t l = 0; l < 4; ++l) sum[l] += term(t + l);
+        for (; t < end; ++t) sum[0] += term(t);
+        z[0] += (sum[0] + sum[1]) + (sum[2] + sum[3]);
     }
 
     void predict(size_t i, const double* coef, size_t K, double* z) const {
-        for_each_nonzero(i, [&](size_t j, double x) {
-            for (size_t k = 0; k < K; ++k) z[k] += x * coef[j * K + k];
-        });
+        predict_from([&](size_t j, size_t k) { return coef[j * K + k]; }, i, K, z);
     }
 
-    void add(size_t i, const double* a, size_t K, double* out) const {
-        for_each_nonzero(i, [&](size_t j, double x) {
-            for (size_t k = 0; k < K; ++k) out[j * K + k] += a[k] * x;
-        });
+    void add(const int64_t* rows, size_t m, const double* a, size_t K, double* out) const {
+        for (size_t t = 0; t < m; ++t, a += K)
+            for_each_nonzero(size_t(rows[t]), [&](size_t j, double x) {
+                for (size_t k = 0; k < K; ++k) out[j * K + k] += a[k] * x;
+            });
     }
+
+    size_t added_in_a_pass() const { return 1; }
 
     void standardise(size_t i, double a, const double* mean, const double* inverse_scale, double* out) const {
         for (size_t j = 0; j < n_features; ++j) out[j] = -a * (mean[j] * inverse_scale[j]);

@@ -57,7 +57,7 @@ SKVR_CLONES void add_gram(const Data& data, const int64_t* order, size_t n, cons
         const size_t i = size_t(order[s]);
         const double h = weight[s];
         data.rows.add_outer_product(i, h, gram, q);
-        data.rows.add(i, &h, 1, gram + p * q);
+        data.rows.add(order + s, 1, &h, 1, gram + p * q);
         gram[p * q + p] += h;
     }
 }
@@ -71,10 +71,12 @@ SKVR_CLONES void add_gradient_changes(const Data& data, const int64_t* order, si
     std::vector<double> z(K), change(K);
     for (size_t s = 0; s < n; ++s) {
         const size_t i = size_t(order[s]);
+        prefetch(data, order, s, n, 0);
         data.predict(i, theta, z.data());
         data.residual(i, z.data(), change.data());
         for (size_t k = 0; k < K; ++k) change[k] = weight[s] * (change[k] - r[i * K + k]);
-        data.add_gradient(i, change.data(), out);
+        prefetch(data, order, s, n, 1);
+        data.add_gradient(order + s, 1, change.data(), out);
     }
 }
 
@@ -85,11 +87,10 @@ SKVR_CLONES void add_gradient_changes(const Data& data, const int64_t* order, si
 template <class Data>
 SKVR_CLONES void sdca_epoch(const Data& data, const int64_t* order, size_t n, double n_samples, const double* squared_norm,
                             double intercept_square, double* theta, double* r) {
-    constexpr size_t ahead = 8;  // rows whose values are on their way from memory
     const double scale = 1 / (data.alpha[0] * n_samples);
     double& intercept = theta[data.n_coefficients()];
     for (size_t s = 0; s < n; ++s) {
-        if (s + ahead < n) data.rows.prefetch(size_t(order[s + ahead]));
+        prefetch(data, order, s, n, 0);
         const size_t i = size_t(order[s]);
         const double q = scale * (squared_norm[i] + intercept_square);
         if (q == 0) continue;  // an empty row
@@ -99,7 +100,8 @@ SKVR_CLONES void sdca_epoch(const Data& data, const int64_t* order, size_t n, do
         const double next = (c - Data::Loss::prox(c, q * data.weight[i], data.target(i), z)) / q;
         const double step = -scale * (next - r[i]);
         r[i] = next;
-        data.rows.add(i, &step, 1, theta);
+        prefetch(data, order, s, n, 1);
+        data.rows.add(order + s, 1, &step, 1, theta);
         intercept += intercept_square * step;
     }
 }

@@ -1,6 +1,7 @@
 // Sums and updates of contiguous vectors, written so that every instruction set gives the same bits.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 
 // One portable build that runs at the speed of the machine: the compiler clones the function for wider
@@ -37,6 +38,37 @@ inline double dot(const T* x, const double* w, size_t n) {
 template <class T>
 inline void add_multiple(double a, const T* x, double* out, size_t n) {
     for (size_t j = 0; j < n; ++j) out[j] += a * double(x[j]);
+}
+
+// The same bits as `abreast` calls of add_multiple, but out is read and written once for all of them.
+constexpr size_t abreast = 4;
+
+template <class T>
+inline void add_multiples(const double (&a)[abreast], const T* const* x, double* out, size_t n) {
+    const T *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3];
+    for (size_t j = 0; j < n; ++j)
+        out[j] = out[j] + a[0] * double(x0[j]) + a[1] * double(x1[j]) + a[2] * double(x2[j]) + a[3] * double(x3[j]);
+}
+
+// Asks for the cache line of an address that is read soon; a hint, and nothing where the compiler has none.
+template <int locality>
+inline void prefetch_line([[maybe_unused]] const void* address) {
+#if defined(__GNUC__)
+    __builtin_prefetch(address, 0, locality);
+    asm volatile("");  // or GCC takes a function that only prefetches for one without effect, and drops its calls
+#endif
+}
+
+// Asks for every second cache line of x, the even or the odd ones: x may be long, and the queue of lines on their way
+// is not. A few lines go to L1 (locality 3), more to L2 (2), for the queue of L1 is short and holds up the loads behind
+// it. Beyond 16 KB the hardware has seen a stream and runs ahead by itself.
+template <class T>
+inline void prefetch(const T* x, size_t n, size_t odd) {
+    constexpr size_t line = 64 / sizeof(T), few = 8 * line, longest = 256 * line;
+    if (n <= few)
+        for (size_t j = odd * line; j < n; j += 2 * line) prefetch_line<3>(x + j);
+    else
+        for (size_t j = odd * line; j < std::min(n, longest); j += 2 * line) prefetch_line<2>(x + j);
 }
 
 }  // namespace skvr

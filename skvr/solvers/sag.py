@@ -70,9 +70,8 @@ class SAG(Solver):
             state.table = np.full(problem.X.shape[0] * problem.n_outputs, np.nan)
             state.sum, state.n_seen = problem.zeros(), 0
         else:
-            z = problem.raw_prediction(theta)
-            state.table = problem.residual(z, out=z)
-            state.sum, state.n_seen = problem.n_samples * problem.loss_gradient(state.table), problem.n_samples
+            state.table, gradient = problem.residual_gradient(theta)
+            state.sum, state.n_seen = problem.n_samples * gradient, problem.n_samples
             state.passes = 1.0
         self._set_step_size(problem, state)
         return state

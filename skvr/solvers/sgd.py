@@ -150,7 +150,7 @@ class MiniBatch(_StochasticGradient):
         L_B = n (b - 1) / (b (n - 1)) L_F + (n - b) / (b (n - 1)) max_i L_i.
     batch_size : int or "auto", default="auto"
         Rows a step, drawn in shuffled epochs; the last batch of an epoch may be smaller. "auto" is 32, and all rows
-        for n <= 256.
+        for n <= 256. A step runs on one thread, whatever `n_jobs`.
 
     Raises
     ------

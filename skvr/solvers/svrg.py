@@ -83,9 +83,7 @@ class SVRG(Solver):
         state.passes += 1
 
     def _take_snapshot(self, problem, theta, state):
-        z = problem.raw_prediction(theta, out=state.residual)
-        state.residual = problem.residual(z, out=z)
-        state.loss_gradient = problem.loss_gradient(state.residual)
+        state.residual, state.loss_gradient = problem.residual_gradient(theta, out=state.residual)
         state.gradient = state.loss_gradient + problem.penalty_gradient(theta)
         state.rows_left = max(1, round(self.inner_length * problem.n_samples))
         state.passes += 1
