@@ -71,7 +71,8 @@ def encode_classes(y, sample_weight, class_weight):
     ValueError
         If a class has no positive weight, or a class weight is negative or not finite.
     """
-    classes, codes = np.unique(y, return_inverse=True)
+    classes = np.unique(y)
+    codes = np.searchsorted(classes, y)
     weight = sample_weight * _class_weights(classes, codes, y, sample_weight, class_weight)[codes]
     per_class = np.bincount(codes, weights=weight, minlength=len(classes))
     if not np.all(per_class > 0):

@@ -20,10 +20,16 @@ struct DenseRows {
     static constexpr bool feature_major = false;
     const T* row(size_t i) const { return data + i * n_features; }
 
-    template <class Visit>
-    void for_each_nonzero(size_t i, Visit&& visit) const {
+    // stored_j += weight, first_j += weight d, second_j += weight d^2 with d = x_j - centre_j
+    void add_moments(size_t i, double weight, const double* centre, double* SKVR_RESTRICT stored,
+                     double* SKVR_RESTRICT first, double* SKVR_RESTRICT second) const {
         const T* x = row(i);
-        for (size_t j = 0; j < n_features; ++j) visit(j, double(x[j]));
+        for (size_t j = 0; j < n_features; ++j) {
+            const double d = double(x[j]) - centre[j];
+            stored[j] += weight;
+            first[j] += weight * d;
+            second[j] += weight * d * d;
+        }
     }
 
     // Asks for half of the row, 0 or 1.
@@ -131,6 +137,15 @@ struct CsrRows {
     }
 
     size_t added_in_a_pass() const { return 1; }
+
+    void add_moments(size_t i, double weight, const double* centre, double* stored, double* first, double* second) const {
+        for_each_nonzero(i, [&](size_t j, double x) {
+            const double d = x - centre[j];
+            stored[j] += weight;
+            first[j] += weight * d;
+            second[j] += weight * d * d;
+        });
+    }
 
     void standardise(size_t i, double a, const double* mean, const double* inverse_scale, double* out) const {
         for (size_t j = 0; j < n_features; ++j) out[j] = -a * (mean[j] * inverse_scale[j]);

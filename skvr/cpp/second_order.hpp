@@ -28,15 +28,8 @@ SKVR_CLONES void scaled_rows(const Data& data, const int64_t* order, size_t n, c
 template <class Data>
 SKVR_CLONES void add_moments(const Data& data, const int64_t* order, size_t n, const double* centre, double* stored,
                              double* first, double* second) {
-    for (size_t s = 0; s < n; ++s) {
-        const double weight = data.weight[size_t(order[s])];
-        data.rows.for_each_nonzero(size_t(order[s]), [&](size_t j, double x) {
-            const double d = x - centre[j];
-            stored[j] += weight;
-            first[j] += weight * d;
-            second[j] += weight * d * d;
-        });
-    }
+    for (size_t s = 0; s < n; ++s)
+        data.rows.add_moments(size_t(order[s]), data.weight[size_t(order[s])], centre, stored, first, second);
 }
 
 // norms_i = ||(x_i - mean) / scale||^2

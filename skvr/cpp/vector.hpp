@@ -14,6 +14,13 @@
 #define SKVR_CLONES
 #endif
 
+// A promise that the vectors written do not overlap, without which their loop is not vectorised.
+#if defined(__GNUC__)
+#define SKVR_RESTRICT __restrict__
+#else
+#define SKVR_RESTRICT
+#endif
+
 namespace skvr {
 
 using std::size_t;
@@ -28,11 +35,18 @@ inline double dot(const T* x, const double* w, size_t n) {
     size_t j = 0;
     for (; j + lanes <= n; j += lanes)
         for (size_t l = 0; l < lanes; ++l) sum[l] += double(x[j + l]) * w[j + l];
+    if (j + 8 <= n) {
+        for (size_t l = 0; l < 8; ++l) sum[l] += double(x[j + l]) * w[j + l];
+        j += 8;
+    }
+    if (j + 4 <= n) {
+        for (size_t l = 0; l < 4; ++l) sum[l] += double(x[j + l]) * w[j + l];
+        j += 4;
+    }
     for (size_t half = lanes / 2; half > 0; half /= 2)
         for (size_t l = 0; l < half; ++l) sum[l] += sum[l + half];
-    double rest = 0;
-    for (; j < n; ++j) rest += double(x[j]) * w[j];
-    return sum[0] + rest;
+    for (; j < n; ++j) sum[0] += double(x[j]) * w[j];
+    return sum[0];
 }
 
 template <class T>
