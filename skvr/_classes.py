@@ -89,6 +89,8 @@ def _class_weights(classes, codes, y, sample_weight, class_weight):
         # The weight seen of each class, not its number of rows: weighted and repeated rows then agree.
         per_class = np.bincount(codes, weights=sample_weight, minlength=len(classes))
         return np.divide(sample_weight.sum() / len(classes), per_class, out=np.zeros(len(classes)), where=per_class > 0)
+    if class_weight is None:
+        return np.ones(len(classes))
     weights = compute_class_weight(class_weight, classes=classes, y=y)
     if not (np.all(np.isfinite(weights)) and np.all(weights >= 0)):
         raise ValueError(f"class_weight must hold finite numbers >= 0, got {class_weight!r}.")

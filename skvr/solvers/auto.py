@@ -11,8 +11,8 @@ from skvr.solvers.sag import SAGA
 from skvr.solvers.sdca import SDCA
 from skvr.solvers.step_size import constant, inverse
 
-# A Hessian of all rows every step while that takes about a millisecond, in multiply-adds.
-NEWTON_WORK = 1e7
+# A Hessian of all rows every step while that takes well below a millisecond, in multiply-adds.
+NEWTON_WORK = 1e6
 # A Gram matrix of the columns is kept up to this size whatever X is, up to the next if there are as many rows, and in
 # any case while it is at most the last share of X.
 SMALL_GRAM, LARGE_GRAM, GRAM_OF_X = 1000, 3000, 1 / 20
@@ -26,7 +26,7 @@ class Auto(Solver):
 
     With p features, and q = (p + 1) K for K classes, else p + 1:
 
-    - `Newton` while n q^2 <= 1e7: milliseconds;
+    - `Newton` while n q^2 <= 1e6: milliseconds;
     - `LBFGS` with preconditioner "hessian" while a matrix of p + 1 columns is cheap: p + 1 <= 1000, or p + 1 <= 3000
       and
       n, or (p + 1)^2 at most a twentieth of the values of X;
@@ -55,7 +55,7 @@ class Auto(Solver):
         n, columns = problem.n_samples, problem.n_features + 1
         q = columns * (problem.n_outputs if problem.loss == "softmax" else 1)
         if n * q**2 <= NEWTON_WORK:
-            return Newton(), f"a Hessian of {n} rows and {q} parameters takes about a millisecond"
+            return Newton(), f"a Hessian of {n} rows and {q} parameters takes less than a millisecond"
         values = problem.X.nnz if sp.issparse(problem.X) else problem.X.size
         if columns <= max(SMALL_GRAM, min(n, LARGE_GRAM)) or columns**2 <= GRAM_OF_X * values:
             return LBFGS(), f"a matrix of {columns} columns is cheap beside {n} rows"
