@@ -25,7 +25,7 @@ class LogisticRegression(LinearClassifierMixin, FiniteSumEstimator):
         Inverse strength of the penalty, in (0, inf]; `inf` is no penalty.
     solver : str or solver object, default="auto"
         "auto", "gd", "sgd", "minibatch", "sag", "saga", "svrg", "adagrad", "rmsprop", "adadelta", "adam", or an
-        object of :mod:`skvr.solvers`. "auto" needs no tuning and no scaling of the features; the others are the
+        object of :mod:`skvr.solvers`. "auto" needs no tuning, nor scaling of up to 1000 features; the others are the
         textbook methods and converge faster on standardised features.
     step_size : float or str, default="auto"
         What multiplies the gradient of F as written above, or a policy of the solver. "auto" is derived from the

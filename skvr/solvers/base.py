@@ -22,8 +22,11 @@ class Solver(BaseEstimator):
 
     # Sublinear methods also stop when F no longer falls.
     converges_linearly = True
-    # Only `auto` continues from the best intercept that an evaluation finds; the textbook methods move b themselves.
+    # Whether to continue from the best intercept that an evaluation finds; the textbook methods move b themselves.
     adopts_intercept = False
+    # Whether the scale of the columns makes no difference, and whether `auto` may have chosen it: what to advise.
+    scales_columns = False
+    is_behind_auto = False
     evaluates_every_epoch = False
     # Whether `bound_estimate` is good from the first epoch on, so that an evaluation may wait for it.
     estimates_bound = False

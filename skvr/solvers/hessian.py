@@ -37,7 +37,7 @@ class Columns:
         self.empty = (variance == 0) & bool(problem.fit_intercept)
         self.data_scale = np.where(self.empty, np.inf, self.scale)
         # Where no mean is large beside its column's variation, centring may follow the sums.
-        self.nearly_centred = bool(np.all(mean**2 <= 100 * variance))
+        self.nearly_centred = bool(np.all(mean**2 <= 100 * variance, where=~self.empty))
 
     def penalty(self, alpha):
         """Return the penalty's curvature in w~ and b~: alpha / scale^2, and 0."""

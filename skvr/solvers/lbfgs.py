@@ -17,19 +17,19 @@ LARGEST_COUPLED = 2000  # parameters of K classes up to which their whole Hessia
 # A sample of S rows knows F to about parameters / (2 S): a tenth of that is as close to its optimum as is worth going.
 STATISTICAL = 0.05
 SAMPLE_STEPS = 30
-FEW_PASSES = 8
-KRONECKER_PASSES = 20
+FEW_PASSES = 8  # that a Gram matrix of all rows may cost for squared loss, before a sample's has to do
+KRONECKER_PASSES = 20  # at least, between two Kronecker products: the pairs make up for more than a new one would
 
 
 class LBFGS(Solver):
     """L-BFGS that starts each direction from H^-1, H a Hessian, and not from a multiple of the identity.
 
     w -= eta B grad F(w), where B is H^-1 corrected by the last `memory` changes of w and of the gradient, and eta is
-    halved from 1 until F falls enough (for squared loss eta is the best there is: conjugate gradients). With a Hessian,
-    the first steps are taken on samples of n/8^k rows, each until its own optimum is closer than its sampling error; so
-    few passes over all rows are left. The last sample's Hessian is the first preconditioner for all rows. A new one is
-    formed, from all rows, as soon as the passes since the last have cost as much as it will: where a Hessian is cheap
-    this is Newton's method, where it is dear L-BFGS.
+    shortened from 1 until F falls enough (for squared loss eta is the best there is: conjugate gradients). With a
+    Hessian, the first steps are taken on samples of n/8^k rows, each until its own optimum is closer than its sampling
+    error; so few passes over all rows are left. The last sample's Hessian is the first preconditioner for all rows. A
+    new one is formed, from all rows, as soon as the passes since the last have cost as much as it will: where a Hessian
+    is cheap this is Newton's method, where it is dear L-BFGS.
 
     Parameters
     ----------
@@ -67,10 +67,16 @@ class LBFGS(Solver):
     """
 
     estimates_bound = True
+    is_behind_auto = True
 
     def __init__(self, preconditioner="hessian", memory=20):
         self.preconditioner = preconditioner
         self.memory = memory
+
+    @property
+    def scales_columns(self):
+        """Whether the scale of the columns makes no difference."""
+        return self.preconditioner in ("hessian", "diagonal")
 
     def check(self):
         check_preconditioner(self.preconditioner)
@@ -105,10 +111,11 @@ class LBFGS(Solver):
                 samples = []
             for sample in samples:
                 descent = Descent(self, sample, columns, theta, preconditioner, rng)
-                descent.run(STATISTICAL * len(theta) / sample.n_samples)
+                at_zero = sample.value_at_zero()
+                descent.run(STATISTICAL * len(theta) / sample.n_samples * at_zero.sum())
                 preconditioner = descent.preconditioner
                 cost += descent.cost
-                if np.all(descent.value <= sample.value_at_zero()):
+                if np.all(descent.value <= at_zero):
                     theta[:] = descent.theta
         descent = state.descent = Descent(self, problem, columns, theta, preconditioner, rng)
         if not np.all(descent.value <= problem.value_at_zero()):  # the samples led astray
@@ -141,9 +148,9 @@ class Descent:
         self.cost = self.passes = self.since_refresh = cost_of_pass(problem)
 
     def run(self, accuracy):
-        """Take steps until the decrement is at most `accuracy` times F."""
+        """Take steps until the decrement is at most `accuracy`."""
         for _ in range(SAMPLE_STEPS):
-            if not self.step() or self.decrement <= accuracy * self.value.sum():
+            if not self.step() or self.decrement <= accuracy:
                 return
 
     def step(self):
@@ -161,15 +168,17 @@ class Descent:
         """Form the preconditioner anew if the passes since the last one have cost as much as it will."""
         problem = self.problem
         coupled = False
-        cost = np.inf
+        cost = wait = np.inf
         if self.kind == "hessian":
-            cost = cost_of_hessian(problem)
+            cost = wait = cost_of_hessian(problem)
             if problem.loss == "softmax":
                 coupled = len(self.theta) <= LARGEST_COUPLED and self.passes >= cost
-                cost = cost if coupled else max(cost_of_gram(problem), KRONECKER_PASSES * cost_of_pass(problem))
+                if not coupled:
+                    cost = cost_of_gram(problem)
+                    wait = max(cost, KRONECKER_PASSES * cost_of_pass(problem))
         if self.exact and problem.loss == "squared":  # a Hessian that does not change
             return
-        if self.preconditioner is not None and self.since_refresh < cost:
+        if self.preconditioner is not None and self.since_refresh < wait:
             return
         self.preconditioner = form(self.kind, problem, self.columns, self.z, self.rng, coupled)
         self.exact = self.kind == "hessian" and (coupled or problem.loss != "softmax")

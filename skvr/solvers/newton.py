@@ -39,6 +39,8 @@ class Newton(Solver):
     """
 
     adopts_intercept = True
+    scales_columns = True
+    is_behind_auto = True
     evaluates_every_epoch = True  # a pass is little beside the Hessian
 
     def check(self):

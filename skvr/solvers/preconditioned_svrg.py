@@ -3,7 +3,7 @@
 import numpy as np
 
 from skvr.solvers.base import Solver, batch_rows, check_batch_size, n_batches, new_state, next_steps
-from skvr.solvers.hessian import Columns, cost_of_hessian, cost_of_pass
+from skvr.solvers.hessian import Columns, cost_of_gram, cost_of_pass
 from skvr.solvers.preconditioner import check_preconditioner, form
 from skvr.solvers.sampling import growing_samples, row_shares
 from skvr.solvers.step_size import constant
@@ -60,6 +60,7 @@ class PreconditionedSVRG(Solver):
     """
 
     adopts_intercept = True
+    scales_columns = True
 
     def __init__(self, preconditioner="hessian", batch_size="auto"):
         self.preconditioner = preconditioner
@@ -124,7 +125,7 @@ class PreconditionedSVRG(Solver):
         sample = problem
         if self.preconditioner == "hessian":
             *_, sample = [problem, *growing_samples(problem, state.columns, rng)]
-            state.passes += cost_of_hessian(sample) / cost_of_pass(problem)
+            state.passes += cost_of_gram(sample) / cost_of_pass(problem)
         state.metric = form(self.preconditioner, sample, state.columns, state.z, rng)
         snapshot, _, _, residual = state.snapshot
         state.smoothness = 1e-12

@@ -6,7 +6,7 @@ import numpy as np
 # The samples of `growing_samples`: fewer rows say little of a Hessian, or of the optimum.
 GROWTH = 8
 FEWEST_ROWS = 500
-ROWS_PER_COLUMN = 5
+ROWS_PER_PARAMETER = 2.5
 
 
 def shuffled(problem, rng):
@@ -39,7 +39,8 @@ def growing_samples(problem, columns, rng):
     sample where u_i < tau q_i, and weighs 1 / min(1, tau q_i): Poisson sampling.
     """
     n = problem.n_samples
-    smallest = max(FEWEST_ROWS, ROWS_PER_COLUMN * (problem.n_features + 1))
+    classes = problem.n_outputs if problem.loss == "softmax" else 2
+    smallest = max(FEWEST_ROWS, int(ROWS_PER_PARAMETER * (problem.n_features + 1) * classes))
     sizes = []
     size = n // GROWTH
     while size >= smallest:

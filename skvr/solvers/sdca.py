@@ -54,6 +54,7 @@ class SDCA(Solver):
     """
 
     estimates_bound = True
+    is_behind_auto = True
 
     def check(self):
         pass  # no hyper-parameter

@@ -184,7 +184,7 @@ def _advice(problem, solver, step_size):
                 f"The step size {given:g} is probably too {size}: it is {relative:.2g} times the automatic one. "
                 "Use step_size='auto'."
             )
-    if solver.adopts_intercept:  # auto's own, which scale the columns themselves
+    if solver.scales_columns:
         return "Increase max_iter."
     rms = np.sqrt(problem.second_moment())
     used = rms > 0
@@ -199,4 +199,4 @@ def _advice(problem, solver, step_size):
             f"{type(solver).__name__} converges sublinearly at best. Use a larger tol, tol=None for a fixed number of "
             "epochs, or solver='auto'."
         )
-    return "Increase max_iter, or use solver='auto'."
+    return "Increase max_iter." if solver.is_behind_auto else "Increase max_iter, or use solver='auto'."
