@@ -91,7 +91,7 @@ class LBFGS(Solver):
             self._start(problem, theta, state, rng)
         descent = state.descent
         spent = descent.cost
-        descent.step()
+        state.moved = descent.step()
         theta[:] = descent.theta
         state.passes += (descent.cost - spent) / cost_of_pass(problem)
 
@@ -126,6 +126,11 @@ class LBFGS(Solver):
     def gradient_estimate(self, problem, theta, state):
         return state.descent.gradient
 
+    def bound_estimate(self, problem, theta, state, certificate):
+        if not state.moved:  # rounding errors rule: let the stopping rule see
+            return np.zeros(problem.n_tasks)
+        return super().bound_estimate(problem, theta, state, certificate)
+
 
 class Descent:
     """A run of L-BFGS on one finite sum.
@@ -144,6 +149,7 @@ class Descent:
         self.z = np.zeros(problem.X.shape[0] * problem.n_outputs)
         self.value, self.gradient = problem.evaluate(theta, self.z)
         self.pairs = []  # (change of theta, change of gradient, their product task by task), the oldest first
+        self.exact = False  # whether the preconditioner was the Hessian where it was formed
         self.decrement = np.inf
         self.cost = self.passes = self.since_refresh = cost_of_pass(problem)
 
@@ -188,8 +194,6 @@ class Descent:
             self.cost += cost
         self.since_refresh = 0.0
 
-    exact = False
-
     def _direction(self):
         """Return -B gradient by the two-loop recursion, each task with inner products of its own."""
         problem = self.problem
@@ -217,7 +221,6 @@ class Descent:
         problem = self.problem
         slope = dot_by_task(problem, self.gradient, direction)
         self.decrement = -0.5 * slope.sum()
-        start = self.value, self.gradient
         eta = np.ones(problem.n_tasks)
         rounding = 8 * EPS * np.abs(self.value)
         z = np.zeros_like(self.z)
@@ -241,8 +244,7 @@ class Descent:
             eta = np.where(accepted, eta, np.clip(np.nan_to_num(fitted), 0.1 * eta, 0.5 * eta))
         else:
             return False
-        if np.all(-slope <= rounding) and self.decrement_grows(gradient):
-            self.value, self.gradient = start
+        if np.all(-slope <= rounding) and self._decrement_grows(gradient):
             return False
         s, y = theta - self.theta, gradient - self.gradient
         self.pairs.append((s, y, dot_by_task(problem, s, y)))
@@ -250,7 +252,7 @@ class Descent:
         self.theta, self.z, self.value, self.gradient = theta, z, value, gradient
         return True
 
-    def decrement_grows(self, gradient):
+    def _decrement_grows(self, gradient):
         """Whether, where F is all rounding errors, the preconditioned gradient has become larger."""
         solve = self.preconditioner.solve
         return gradient @ solve(gradient, self.theta) > self.gradient @ solve(self.gradient, self.theta)
