@@ -312,7 +312,8 @@ class FiniteSum:
 
         _, mean, _ = sums(np.zeros(self.n_features))
         stored, _, variance = sums(mean)
-        variance += np.maximum(1 - stored, 0) * mean**2  # the zeros that CSR rows do not store
+        missing = 1 - stored  # the zeros that CSR rows do not store
+        variance += np.where(missing > self.n_samples * EPS, missing, 0.0) * mean**2  # else the rounding of the sum
         variance[variance <= (64 * EPS * mean) ** 2] = 0.0
         return mean, variance
 
