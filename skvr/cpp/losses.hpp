@@ -43,7 +43,7 @@ struct Logistic {
             (excess > 0 ? high : low) = m;
             const double next = m - excess / (1 + step * e / ((1 + e) * (1 + e)));
             const double last = m;
-            m = next > low && next < high ? next : 0.5 * (low + high);
+            m = next >= low && next <= high ? next : 0.5 * (low + high);  // next = low: m is the root
             if (std::fabs(m - last) <= 1e-9 * (1 + std::fabs(m))) break;
         }
         return y[0] * m;
