@@ -204,7 +204,10 @@ class FiniteSum:
                 self.kernels.evaluate(rows, theta, z, value, gradient)
             return value, gradient
 
-        value, gradient = map(sum, zip(*self._map_slices(sums), strict=True))
+        value, gradient = np.zeros(self.n_tasks), self.zeros()
+        for of_slice in self._map_slices(sums):  # added as they come: all gradients together may be more than X
+            value += of_slice[0]
+            gradient += of_slice[1]
         value = value / self.n_samples + self.by_task(self.penalty(theta))
         return value, gradient / self.n_samples + self.penalty_gradient(theta)
 
