@@ -19,6 +19,7 @@ STATISTICAL = 0.05
 SAMPLE_STEPS = 30
 FEW_PASSES = 8
 KRONECKER_PASSES = 20
+DRIFT = 1e-8  # of a squared gradient that is followed by its changes: below, their rounding errors may show
 
 
 class LBFGS(Solver):
@@ -136,6 +137,7 @@ class Descent:
         self.theta = theta.copy()
         self.z = np.zeros(problem.X.shape[0] * problem.n_outputs)
         self.value, self.gradient = problem.evaluate(theta, self.z)
+        self.largest = dot_by_task(problem, self.gradient, self.gradient)  # since the last evaluation
         self.pairs = []  # (change of theta, change of gradient, their product task by task), the oldest first
         self.decrement = np.inf
         self.cost = self.passes = self.since_refresh = cost_of_pass(problem)
@@ -235,11 +237,21 @@ class Descent:
         if np.all(-slope <= rounding) and self.decrement_grows(gradient):
             self.value, self.gradient = start
             return False
+        if problem.loss == "squared" and self._has_drifted(gradient, -slope > rounding):
+            value, gradient = problem.evaluate(theta, z)
+            self._count_pass()
+            self.largest = dot_by_task(problem, gradient, gradient)
         s, y = theta - self.theta, gradient - self.gradient
         self.pairs.append((s, y, dot_by_task(problem, s, y)))
         del self.pairs[: -self.memory or None]
         self.theta, self.z, self.value, self.gradient = theta, z, value, gradient
         return True
+
+    def _has_drifted(self, gradient, falls):
+        """Whether the gradient of a task whose F still falls is small beside what its changes were added up from."""
+        size = dot_by_task(self.problem, gradient, gradient)
+        self.largest = np.maximum(self.largest, size)
+        return np.any(falls & (size < DRIFT * self.largest))
 
     def decrement_grows(self, gradient):
         """Whether, where F is all rounding errors, the preconditioned gradient has become larger."""
