@@ -81,7 +81,10 @@ class Hessian:
         else:
             H = gram(problem, columns, problem.weight)
             alphas = np.unique(problem.alpha)
-            self.factors = [(problem.alpha == alpha, self._factor(H.copy(order="F"), alpha)) for alpha in alphas]
+            self.factors = [
+                (problem.alpha == alpha, self._factor(H if alpha == alphas[-1] else H.copy(order="F"), alpha))
+                for alpha in alphas
+            ]
 
     def _factor(self, H, alpha):
         return Factor(H, self.columns.penalty(alpha))
