@@ -106,6 +106,7 @@ class LBFGS(Solver):
                 samples = []
             for sample in samples:
                 descent = Descent(self, sample, columns, theta, preconditioner, rng)
+                preconditioner = None  # the descent's alone, which drops it before it forms the next
                 descent.run(STATISTICAL * len(theta) / sample.n_samples)
                 preconditioner = descent.preconditioner
                 cost += descent.cost
@@ -173,6 +174,7 @@ class Descent:
             return
         if self.preconditioner is not None and self.since_refresh < cost:
             return
+        self.preconditioner = None  # no two at a time: each may be a matrix
         self.preconditioner = form(self.kind, problem, self.columns, self.z, self.rng, coupled)
         self.exact = self.kind == "hessian" and (coupled or problem.loss != "softmax")
         if self.exact:  # of the curvature at this point it knows more than the pairs

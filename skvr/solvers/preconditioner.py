@@ -117,7 +117,11 @@ class Kronecker:
         B = gram(problem, columns, weight)
         levels = 4.0 ** np.round(np.log2(values) / 2)
         penalty = columns.penalty(problem.alpha[0])
-        self.factors = [(levels == level, Factor(level * B, penalty)) for level in np.unique(levels)]
+        self.factors = []
+        for level in np.unique(levels)[::-1]:
+            # The last and smallest in place: a matrix less at a time.
+            scaled = np.multiply(level, B, out=B if level == levels.min() else None)
+            self.factors.append((levels == level, Factor(scaled, penalty)))
 
     def solve(self, gradient, theta):
         g = self.vectors.T @ self.columns.to_scaled(self.problem, gradient, theta)
