@@ -272,13 +272,25 @@ def test_softmax_loss_is_stable(z, y):
 
 ORDER, GROUP = np.arange(N_ROWS, dtype=np.int64), np.zeros(N_FEATURES + 1, dtype=np.int64)
 THETA, ROWS, OUTPUTS = np.zeros(3 * N_FEATURES + 3), np.zeros(3 * N_ROWS), np.zeros(3)
-HESSIAN, STEPS = np.zeros(9), dict(order=ORDER, eta=ROWS)
+HESSIAN, PER_ROW, FEATURES, ONE_OUTPUT = np.zeros(9), np.zeros(N_ROWS), np.zeros(N_FEATURES), np.zeros(N_FEATURES + 1)
+DRAWN, DRAWN_OUTPUTS = np.zeros(N_ROWS), np.zeros(3 * N_ROWS)  # as many as rows are drawn
+DRAWN_COLUMNS, GRAM = np.zeros(N_ROWS * (N_FEATURES + 1)), np.zeros((N_FEATURES + 1) ** 2)
+STEPS, STANDARD = dict(order=ORDER, eta=DRAWN_OUTPUTS), dict(order=ORDER, mean=FEATURES, inverse_scale=FEATURES)
 SAG = dict(n_seen=N_ROWS, saga=False, metric=np.ones(2), group=GROUP)
+SDCA = dict(n_samples=1.0, squared_norm=PER_ROW, intercept_square=0.0)
 VALID = {  # what every method reads, and the arrays it writes to
     "raw_predictions": (dict(order=ORDER, theta=THETA), dict(z=ROWS)),
     "residuals": (dict(order=ORDER, z=ROWS, shift=OUTPUTS), dict(r=ROWS)),
     "add_gradients": (dict(order=ORDER, r=ROWS), dict(out=THETA)),
     "loss_in_shift": (dict(order=ORDER, z=ROWS, shift=OUTPUTS), dict(value=OUTPUTS, gradient=OUTPUTS, hessian=HESSIAN)),
+    "evaluate": (dict(order=ORDER, theta=THETA), dict(z=ROWS, value=OUTPUTS, gradient=THETA)),
+    "losses": (dict(order=ORDER, z=ROWS), dict(value=OUTPUTS, r=DRAWN_OUTPUTS)),
+    "add_moments": (dict(order=ORDER, centre=FEATURES), dict(stored=FEATURES, first=FEATURES, second=FEATURES)),
+    "standardised_norms": (STANDARD, dict(norms=PER_ROW)),
+    "scaled_rows": (dict(STANDARD, root=DRAWN), dict(out=DRAWN_COLUMNS)),
+    "add_gram": (dict(order=ORDER, weight=DRAWN), dict(gram=GRAM)),
+    "add_gradient_changes": (dict(order=ORDER, weight=DRAWN, theta=THETA, residual=ROWS), dict(out=THETA)),
+    "sdca_epoch": (dict(order=ORDER, **SDCA), dict(theta=ONE_OUTPUT, residual=PER_ROW)),
     "sgd_epoch": (dict(STEPS, batch=1), dict(theta=THETA)),
     "sag_epoch": (dict(STEPS, **SAG), dict(theta=THETA, table=ROWS, sum=THETA)),
     "svrg_epoch": (dict(STEPS, batch=1, snapshot_residual=ROWS), dict(theta=THETA, full_gradient=THETA)),
@@ -292,14 +304,18 @@ def call(method, layout="dense", **changed):
     arguments = read | {name: a.copy() for name, a in written.items()} | changed
     if method == "adaptive_epoch":
         arguments.setdefault("rule", _kernels.adagrad(THETA.copy(), 1e-6))
-    getattr(compiled(make_problem("squared-3"), layout).kernels, method)(**arguments)
+    problem = compiled(make_problem("squared" if method == "sdca_epoch" else "squared-3"), layout)
+    getattr(problem.kernels, method)(**arguments)
 
 
 @each(layout=["dense", "int32"], method=VALID)
 def test_arrays_that_do_not_fit_are_refused(method, layout):
     read, written = VALID[method]
     call(method, layout)
-    call(method, layout, **{name: read[name][:0] for name in ("order", "eta") if name in read})  # no rows: no steps
+    per_drawn = [id(a) for a in (ORDER, DRAWN, DRAWN_OUTPUTS, DRAWN_COLUMNS)]
+    call(
+        method, layout, **{name: a[:0].copy() for name, a in (read | written).items() if id(a) in per_drawn}
+    )  # no rows
     for name, a in (read | written).items():
         if not isinstance(a, np.ndarray):
             continue

@@ -1,6 +1,7 @@
 """The second-order solvers on data of every kind: they reach tol, or say that they did not; and they say the truth."""
 
 import warnings
+from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
@@ -63,19 +64,33 @@ FLAWS = [
 ]
 
 
+@dataclass
+class Fit:
+    """An estimator but for its solver, and data; `origin` says how they were made."""
+
+    model: object
+    X: object = field(repr=False)
+    y: np.ndarray = field(repr=False)
+    weight: np.ndarray | None = field(repr=False)
+    origin: str
+
+
 @st.composite
 def fits(draw, n_outputs=(1, 3)):
-    """Return an estimator but for its solver, and X, y and weights."""
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    """Return a `Fit` of any kind."""
+    seed = draw(st.integers(0, 2**32 - 1))
+    rng = np.random.default_rng(seed)
     n, p = draw(st.sampled_from([1, 2, 5, 20, 60, 300])), draw(st.sampled_from([1, 3, 10, 40]))
     K, squared = draw(st.sampled_from(n_outputs)), draw(st.booleans())
     n = n if squared else max(n, K + 1)
     X = rng.standard_normal((n, p))
-    for flaw in sorted(draw(st.sets(st.sampled_from(FLAWS), max_size=4)), key=FLAWS.index):
+    flaws = sorted(draw(st.sets(st.sampled_from(FLAWS), max_size=4)), key=FLAWS.index)
+    for flaw in flaws:
         flaw(X, rng)
     X = X.astype(draw(st.sampled_from([np.float32, np.float64])))
     y = X / np.abs(X).max(axis=0, initial=1e-9) @ rng.standard_normal((p, K))
-    y += draw(st.sampled_from([0.0, 0.3, 3.0])) * rng.standard_normal((n, K))  # 0: separable
+    noise = draw(st.sampled_from([0.0, 0.3, 3.0]))  # 0: separable
+    y += noise * rng.standard_normal((n, K))
     weight = rng.uniform(0.1, 3, n) * (rng.random(n) < 0.8) if draw(st.booleans()) else None
     strength = 10.0 ** draw(st.integers(-4, 6))
     if squared:
@@ -90,7 +105,10 @@ def fits(draw, n_outputs=(1, 3)):
     if weight is not None:
         weight[rows] = 1
     model.set_params(fit_intercept=draw(st.booleans()), random_state=0, tol=TOL)
-    return model, sp.csr_matrix(X) if draw(st.booleans()) else X, y, weight
+    X = sp.csr_matrix(X) if draw(st.booleans()) else X
+    names = [flaw.__name__ for flaw in flaws]
+    origin = f"{type(X).__name__} {X.dtype} {n} x {p}, {K=}, {names}, {noise=}, weighted={weight is not None}, {seed=}"
+    return Fit(model, X, y, weight, origin)
 
 
 def problem_of(model, X, y, weight):
@@ -169,8 +187,7 @@ def test_auto_on_data_of_every_kind(branch, monkeypatch):
     @settings(deadline=None, max_examples=60)
     @given(fits())
     def run(fit):
-        model, X, y, weight = fit
-        messages = assert_true(model, X, y, weight)
+        messages = assert_true(fit.model, fit.X, fit.y, fit.weight)
         if branch != "dual":  # nothing but rounding errors keeps a Hessian from tol
             assert all("rounding" in message or "float32" in message for message in messages), messages
 
@@ -186,8 +203,7 @@ def test_solvers_on_data_of_every_kind(solver):
     @settings(deadline=None, max_examples=15)
     @given(fits(n_outputs=[1] if isinstance(solver, SDCA) else [1, 3]))
     def run(fit):
-        model, X, y, weight = fit
-        assert_true(model.set_params(solver=solver, max_iter=60), X, y, weight)
+        assert_true(fit.model.set_params(solver=solver, max_iter=60), fit.X, fit.y, fit.weight)
 
     run()
 
