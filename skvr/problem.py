@@ -204,7 +204,10 @@ class FiniteSum:
                 self.kernels.evaluate(rows, theta, z, value, gradient)
             return value, gradient
 
-        value, gradient = map(sum, zip(*self._map_slices(sums), strict=True))
+        value, gradient = np.zeros(self.n_tasks), self.zeros()
+        for of_slice in self._map_slices(sums):  # added as they come: all gradients together may be more than X
+            value += of_slice[0]
+            gradient += of_slice[1]
         value = value / self.n_samples + self.by_task(self.penalty(theta))
         return value, gradient / self.n_samples + self.penalty_gradient(theta)
 
@@ -312,7 +315,8 @@ class FiniteSum:
 
         _, mean, _ = sums(np.zeros(self.n_features))
         stored, _, variance = sums(mean)
-        variance += np.maximum(1 - stored, 0) * mean**2  # the zeros that CSR rows do not store
+        missing = 1 - stored  # the zeros that CSR rows do not store
+        variance += np.where(missing > self.n_samples * EPS, missing, 0.0) * mean**2  # else the rounding of the sum
         variance[variance <= (64 * EPS * mean) ** 2] = 0.0
         return mean, variance
 

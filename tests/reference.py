@@ -14,7 +14,10 @@ gradient, lazy updates, running sums) is spelled out: whole gradients in whole t
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import brentq
 from scipy.special import expit, logsumexp, softmax
+
+EPS = np.finfo(np.float64).eps
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,3 +227,65 @@ def adam(problem, W, b, order, steps, batch, beta_1, beta_2, epsilon):
         m_hat, v_hat = m / (1 - beta_1**k), v / (1 - beta_2**k)
         x = x - step * m_hat / (np.sqrt(v_hat) + epsilon)
     return split(x)
+
+
+def sdca(problem, W, b, order, dual, intercept_square):
+    """Shalev-Shwartz and Zhang (2013): the best r_i given the others; w = -1/(alpha n) sum_i r_i x_i, one output.
+
+    Returns W, b and the dual variables. At the best r_i it is the derivative of the row's loss where it takes the
+    prediction. The intercept is the coefficient of a column of the value sqrt(intercept_square).
+    """
+    r, start = dual.copy(), join(W, b)
+    rows = np.hstack([problem.X, np.ones((len(problem.X), 1))])
+    metric = np.append(np.ones(problem.X.shape[1]), intercept_square) / (problem.alpha[0] * problem.n)
+    for i in order:
+        x = start - metric * ((r - dual) @ rows)
+        q = rows[i] @ (metric * rows[i])
+        c = x[0] @ rows[i] + q * r[i]
+
+        def derivative(z, i=i):
+            return problem.residual(np.full((len(problem.X), 1), z))[i, 0]
+
+        # r - derivative(c - q r) grows with r, and changes its sign between 0 and the derivative at c.
+        if q > 0 and derivative(c) != 0:
+            r[i] = brentq(lambda r, c=c, q=q: r - derivative(c - q * r), 0, derivative(c), xtol=1e-300, rtol=4 * EPS)
+    return *split(start - metric * ((r - dual) @ rows)), r
+
+
+def preconditioned_svrg_inner(problem, W, b, draws, step, snapshot, precondition):
+    """Frangella et al. (2023), algorithm 3: `svrg_inner` in the metric of H^-1, `precondition(gradient, x)`.
+
+    `draws` holds the rows of every batch and their weights.
+    """
+    x, x_tilde = join(W, b), join(*snapshot)
+    for rows, weight in draws:
+        change = (problem.loss_gradients(x) - problem.loss_gradients(x_tilde))[rows]
+        change = np.einsum("s,skj->kj", weight, change) + problem.penalty_gradient(x - x_tilde)
+        x = x - step * precondition(problem.full_gradient(x_tilde) + change, x)
+    return split(x)
+
+
+def bfgs_matrix(inverse, pairs):
+    """Nocedal and Wright (2006), eq. 6.17: the inverse Hessian corrected by pairs (s, y), the oldest first."""
+    B = inverse
+    for s, y in pairs:
+        V = np.eye(len(s)) - np.outer(y, s) / (s @ y)
+        B = V.T @ B @ V + np.outer(s, s) / (s @ y)
+    return B
+
+
+def hessian(problem, W, b):
+    """The Hessian of F in x = (w, b), flat: shape (K (p + 1), K (p + 1))."""
+    K, q = len(problem.alpha), problem.X.shape[1] + 1
+    z = problem.raw_prediction(W, b)
+    if problem.loss == "logistic":
+        curvature = (expit(z) * expit(-z))[:, :, None]
+    elif problem.loss == "softmax":
+        P = softmax(z, axis=1)
+        curvature = P[:, :, None] * np.eye(K) - P[:, :, None] * P[:, None, :]
+    else:
+        curvature = np.broadcast_to(np.eye(K), (len(z), K, K))
+    rows = np.hstack([problem.X, np.full((len(problem.X), 1), float(problem.fit_intercept))])
+    H = np.einsum("i,ikm,ij,il->kjml", problem.weight / problem.n, curvature, rows, rows)
+    penalty = join(np.tile(problem.alpha[:, None], q - 1), np.zeros(K))
+    return H.reshape(K * q, K * q) + np.diag(penalty.ravel())

@@ -96,17 +96,6 @@ def test_sparse_prediction_equals_dense():
     np.testing.assert_allclose(model.predict_proba(sp.csc_matrix(X)), model.predict_proba(X), rtol=1e-10)
 
 
-def test_auto_chooses_by_size():
-    rng = np.random.default_rng(0)
-    y = rng.integers(0, 3, 60)
-    for p, expected in [(10, solvers.Newton), (332, solvers.Newton), (333, solvers.ScaledSAGA)]:
-        model = LogisticRegression(tol=None, max_iter=1, random_state=0).fit(rng.standard_normal((60, p)), y)
-        assert type(model.solver_) is expected
-    for p, expected in [(999, solvers.Newton), (1000, solvers.ScaledSAGA)]:
-        model = Ridge(tol=None, max_iter=1, random_state=0).fit(rng.standard_normal((60, p)), y)
-        assert type(model.solver_) is expected
-
-
 @pytest.mark.parametrize("layout", [np.asarray, sp.csr_matrix])
 def test_scaled_saga_does_not_see_the_scale_of_columns(layout):
     rng = np.random.default_rng(0)

@@ -7,23 +7,34 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import reference
-import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from problems import (
+    BOOLS,
+    CURVATURE,
+    DTYPES,
+    EPS,
+    LAYOUTS,
+    LOSSES,
+    N_FEATURES,
+    N_OUTPUTS,
+    N_ROWS,
+    RTOL,
+    assert_close,
+    compiled,
+    each,
+    make_problem,
+    random_point,
+    theta_of,
+)
 from reference import join
 from scipy.special import expit, logsumexp, softmax
 
 from skvr import _kernels
 from skvr.problem import FiniteSum
 
-RTOL, EPS = 1e-12, np.finfo(np.float64).eps
-
-N_ROWS, N_FEATURES = 23, 17  # 17: one whole vector of 16 lanes and a rest
-N_OUTPUTS = {"logistic": 1, "softmax": 3, "squared": 1, "squared-3": 3}
-CURVATURE = {"logistic": 1 / 4, "softmax": 1 / 2, "squared": 1}
-ALPHAS = np.array([0.05, 0.2, 1.0])  # of the targets of "squared-3"
-SHARES = np.array([1.0, 0.7, 0.4])  # of the step size, likewise
+SHARES = np.array([1.0, 0.7, 0.4])  # of the step size, for the targets of "squared-3"
 
 # Every compiled method: its twin in reference.py and the twin's parameters. Each epsilon is large enough that its
 # place, inside or outside the root, shows.
@@ -44,57 +55,6 @@ for batch in (1, 7, N_ROWS):
     LINEAR[f"svrg-{batch}"] = "svrg", {"batch": batch}
     ADAPTIVE |= {f"{name}-{batch}": (name, rule | {"batch": batch}) for name, rule in RULES.items()}
 METHODS = LINEAR | ADAPTIVE
-
-LAYOUTS = ["dense", "int32", "int64"]  # dense rows, or CSR rows with such indices
-LOSSES, DTYPES, BOOLS = list(N_OUTPUTS), ["float32", "float64"], [True, False]
-
-
-def each(**axes):
-    """Run a test on every combination of these arguments."""
-
-    def parametrize(test):
-        for name, values in axes.items():
-            test = pytest.mark.parametrize(name, values)(test)
-        return test
-
-    return parametrize
-
-
-def make_problem(loss, *, dtype="float64", weighted=True, fit_intercept=True, alpha=None, scale=1, n=N_ROWS, seed=0):
-    """Return a reference problem: X sparse, with an empty row and column, exact in `dtype`."""
-    rng = np.random.default_rng(seed)
-    K, p = N_OUTPUTS[loss], N_FEATURES
-    X = (scale * rng.standard_normal((n, p)) * (rng.random((n, p)) < 0.4)).astype(dtype).astype(np.float64)
-    X[5:6], X[:, 5:6] = 0, 0
-    y = rng.standard_normal((n, K))
-    if loss in ("logistic", "softmax"):
-        y = rng.choice([-1.0, 1.0] if loss == "logistic" else [0.0, 1.0, 2.0], n)
-    sample_weight = rng.uniform(0.1, 3, n) if weighted else np.ones(n)
-    sample_weight[1::8] *= not weighted
-    if alpha is None:
-        alpha = ALPHAS if loss == "squared-3" else np.full(K, ALPHAS[0])
-    return reference.Problem(X, y, sample_weight, alpha, loss.removesuffix("-3"), fit_intercept)
-
-
-def compiled(P, layout="dense", dtype="float64"):
-    """Return the FiniteSum of a reference problem."""
-    X = P.X.astype(dtype)
-    if layout != "dense":
-        X = sp.csr_array(X)
-        X.indices, X.indptr = X.indices.astype(layout), X.indptr.astype(layout)
-    return FiniteSum(X, P.y, P.sample_weight, P.alpha, P.loss, P.fit_intercept)
-
-
-def random_point(P):
-    """Return W and b."""
-    rng = np.random.default_rng(1)
-    return 0.3 * rng.standard_normal((len(P.alpha), P.X.shape[1])), 0.3 * rng.standard_normal(len(P.alpha))
-
-
-def theta_of(problem, W, b):
-    theta = problem.zeros()
-    problem.coef(theta)[:], problem.intercept(theta)[:] = W, b
-    return theta
 
 
 def draw(P, method, n_rows=3 * N_ROWS + 2, seed=2):
@@ -145,11 +105,6 @@ def twin(method, P, order, steps):
         half = len(steps) // 2
         order, steps = np.split(order, [half * parameters["batch"]]), np.split(steps, [half])
     return join(*getattr(reference, name)(P, *random_point(P), order, steps, **parameters))
-
-
-def assert_close(actual, desired):
-    """Compare to 1e-12 of the largest entry: the rounding errors of a sum are relative to its largest terms."""
-    assert_allclose(actual, desired, rtol=RTOL, atol=RTOL * np.max(np.abs(desired)))
 
 
 @functools.cache
@@ -317,13 +272,25 @@ def test_softmax_loss_is_stable(z, y):
 
 ORDER, GROUP = np.arange(N_ROWS, dtype=np.int64), np.zeros(N_FEATURES + 1, dtype=np.int64)
 THETA, ROWS, OUTPUTS = np.zeros(3 * N_FEATURES + 3), np.zeros(3 * N_ROWS), np.zeros(3)
-HESSIAN, STEPS = np.zeros(9), dict(order=ORDER, eta=ROWS)
+HESSIAN, PER_ROW, FEATURES, ONE_OUTPUT = np.zeros(9), np.zeros(N_ROWS), np.zeros(N_FEATURES), np.zeros(N_FEATURES + 1)
+DRAWN, DRAWN_OUTPUTS = np.zeros(N_ROWS), np.zeros(3 * N_ROWS)  # as many as rows are drawn
+DRAWN_COLUMNS, GRAM = np.zeros(N_ROWS * (N_FEATURES + 1)), np.zeros((N_FEATURES + 1) ** 2)
+STEPS, STANDARD = dict(order=ORDER, eta=DRAWN_OUTPUTS), dict(order=ORDER, mean=FEATURES, inverse_scale=FEATURES)
 SAG = dict(n_seen=N_ROWS, saga=False, metric=np.ones(2), group=GROUP)
+SDCA = dict(n_samples=1.0, squared_norm=PER_ROW, intercept_square=0.0)
 VALID = {  # what every method reads, and the arrays it writes to
     "raw_predictions": (dict(order=ORDER, theta=THETA), dict(z=ROWS)),
     "residuals": (dict(order=ORDER, z=ROWS, shift=OUTPUTS), dict(r=ROWS)),
     "add_gradients": (dict(order=ORDER, r=ROWS), dict(out=THETA)),
     "loss_in_shift": (dict(order=ORDER, z=ROWS, shift=OUTPUTS), dict(value=OUTPUTS, gradient=OUTPUTS, hessian=HESSIAN)),
+    "evaluate": (dict(order=ORDER, theta=THETA), dict(z=ROWS, value=OUTPUTS, gradient=THETA)),
+    "losses": (dict(order=ORDER, z=ROWS), dict(value=OUTPUTS, r=DRAWN_OUTPUTS)),
+    "add_moments": (dict(order=ORDER, centre=FEATURES), dict(stored=FEATURES, first=FEATURES, second=FEATURES)),
+    "standardised_norms": (STANDARD, dict(norms=PER_ROW)),
+    "scaled_rows": (dict(STANDARD, root=DRAWN), dict(out=DRAWN_COLUMNS)),
+    "add_gram": (dict(order=ORDER, weight=DRAWN), dict(gram=GRAM)),
+    "add_gradient_changes": (dict(order=ORDER, weight=DRAWN, theta=THETA, residual=ROWS), dict(out=THETA)),
+    "sdca_epoch": (dict(order=ORDER, **SDCA), dict(theta=ONE_OUTPUT, residual=PER_ROW)),
     "sgd_epoch": (dict(STEPS, batch=1), dict(theta=THETA)),
     "sag_epoch": (dict(STEPS, **SAG), dict(theta=THETA, table=ROWS, sum=THETA)),
     "svrg_epoch": (dict(STEPS, batch=1, snapshot_residual=ROWS), dict(theta=THETA, full_gradient=THETA)),
@@ -337,14 +304,18 @@ def call(method, layout="dense", **changed):
     arguments = read | {name: a.copy() for name, a in written.items()} | changed
     if method == "adaptive_epoch":
         arguments.setdefault("rule", _kernels.adagrad(THETA.copy(), 1e-6))
-    getattr(compiled(make_problem("squared-3"), layout).kernels, method)(**arguments)
+    problem = compiled(make_problem("squared" if method == "sdca_epoch" else "squared-3"), layout)
+    getattr(problem.kernels, method)(**arguments)
 
 
 @each(layout=["dense", "int32"], method=VALID)
 def test_arrays_that_do_not_fit_are_refused(method, layout):
     read, written = VALID[method]
     call(method, layout)
-    call(method, layout, **{name: read[name][:0] for name in ("order", "eta") if name in read})  # no rows: no steps
+    per_drawn = [id(a) for a in (ORDER, DRAWN, DRAWN_OUTPUTS, DRAWN_COLUMNS)]
+    call(
+        method, layout, **{name: a[:0].copy() for name, a in (read | written).items() if id(a) in per_drawn}
+    )  # no rows
     for name, a in (read | written).items():
         if not isinstance(a, np.ndarray):
             continue

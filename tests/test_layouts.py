@@ -12,9 +12,11 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from skvr import LogisticRegression, Ridge
 from skvr.problem import FiniteSum
-from skvr.solvers import SOLVERS, ScaledSAGA
+from skvr.solvers import LBFGS, SDCA, SOLVERS, PreconditionedSVRG, ScaledSAGA
 
-ALL_SOLVERS = [*SOLVERS, ScaledSAGA()]
+SECOND_ORDER = [LBFGS(), LBFGS("none"), PreconditionedSVRG(batch_size=64)]
+ALL_SOLVERS = [*SOLVERS, ScaledSAGA(), *SECOND_ORDER]
+SAME_STEPS = [*SOLVERS, ScaledSAGA(), *SECOND_ORDER[1:]]  # LBFGS() forms a Hessian when it is cheap for the layout
 FIXED = {"tol": None, "max_iter": 4, "random_state": 0}
 
 
@@ -72,7 +74,7 @@ def test_dense_layouts_agree(cls, solver, tmp_path):
 
 
 @pytest.mark.parametrize("layout", SPARSE)
-@pytest.mark.parametrize("solver", ALL_SOLVERS, ids=str)
+@pytest.mark.parametrize("solver", SAME_STEPS, ids=str)
 @pytest.mark.parametrize("cls", [LogisticRegression, Ridge])
 def test_sparse_equals_dense(cls, solver, layout):
     X, y = data()
@@ -104,7 +106,7 @@ def test_float32_keeps_its_type_and_agrees(solver, layout):
     np.testing.assert_array_equal(single.coef_, double.coef_.astype(np.float32))
 
 
-@pytest.mark.parametrize("solver", ["auto", "sag", "svrg", "adam", ScaledSAGA()], ids=str)
+@pytest.mark.parametrize("solver", ["auto", "sag", "svrg", "adam", ScaledSAGA(), *SECOND_ORDER], ids=str)
 @pytest.mark.parametrize("layout", [np.ascontiguousarray, sp.csr_matrix])
 def test_X_is_neither_copied_nor_changed(layout, solver, monkeypatch):
     X, y = data()
@@ -150,6 +152,15 @@ def test_threads_do_not_change_a_bit(solver, layout):
         np.testing.assert_array_equal(model.coef_, expected.coef_)
         np.testing.assert_array_equal(model.intercept_, expected.intercept_)
         np.testing.assert_array_equal(model.history_["bound"], expected.history_["bound"])
+
+
+@pytest.mark.parametrize("solver", [SDCA(), LBFGS("none"), LBFGS("nystrom"), PreconditionedSVRG()], ids=str)
+def test_threads_do_not_change_a_bit_of_two_classes(solver):
+    X, y = big("dense")
+    settings = {"solver": solver, "tol": None, "max_iter": 2, "random_state": 3}
+    expected, model = (LogisticRegression(n_jobs=n_jobs, **settings).fit(X, y > 0) for n_jobs in (1, 3))
+    np.testing.assert_array_equal(model.coef_, expected.coef_)
+    np.testing.assert_array_equal(model.history_["bound"], expected.history_["bound"])
 
 
 @pytest.mark.parametrize("solver", ["gd", "svrg"])
@@ -198,30 +209,64 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_another_path(solver)
 
 
 MEMORY = """
-import resource, sys
-import subprocess
 import sys
-import threading
 
 import numpy as np
-from skvr import LogisticRegression
+import scipy.sparse as sp
+from skvr import LogisticRegression, Ridge
 
-n, p = 40_000, 1000
-X, rng = np.empty((n, p), np.float32), np.random.default_rng(0)
+
+def memory(key):
+    with open("/proc/self/status") as status:
+        return 1024 * int(next(line for line in status if line.startswith(key)).split()[1])
+
+
+cls, layout, dtype, n, p, solver, tol = sys.argv[1:]
+n, p = int(n), int(p)
+X, rng = np.empty((n, p if layout == "dense" else p // 10), dtype), np.random.default_rng(0)
 for first in range(0, n, 1000):
-    X[first : first + 1000] = rng.standard_normal((1000, p))
+    X[first : first + 1000] = rng.standard_normal((1000, X.shape[1]))
 y = (X[:, 0] > 0).astype(int)
-LogisticRegression(tol=None, max_iter=1).fit(X[:100], y[:100])  # what is imported and cached once
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-LogisticRegression(solver=sys.argv[1], tol=None, max_iter=2, random_state=0).fit(X, y)
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / X.nbytes)
+size = X.nbytes
+if layout == "csr":  # a tenth of the values are stored, of every row in columns of its own
+    columns = 10 * np.arange(p // 10, dtype=np.int32) + rng.integers(0, 10, (n, 1), dtype=np.int32)
+    X = sp.csr_array((X.ravel(), columns.ravel(), np.arange(n + 1, dtype=np.int32) * (p // 10)), shape=(n, p))
+    size = X.data.nbytes + X.indices.nbytes + X.indptr.nbytes
+estimator = {"LogisticRegression": LogisticRegression, "Ridge": Ridge}[cls]
+settings = {"tol": None, "max_iter": 2} if tol == "None" else {"tol": float(tol)}
+estimator(tol=None, max_iter=1).fit(X[:100], y[:100])  # what is imported and cached once
+with open("/proc/self/clear_refs", "w") as peak:
+    peak.write("5")  # the peak begins again
+before = memory("VmRSS")
+model = estimator(solver=solver, random_state=0, **settings).fit(X, y)
+print(memory("VmHWM") - before, size)
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in kilobytes on Linux only")
+def extra_memory(folder, *case):
+    """Return what a fit needs at its peak, and the size of X, in bytes."""
+    command = [sys.executable, "-c", MEMORY, *map(str, case)]
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    return map(int, result.stdout.split())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc/self is Linux's")
 @pytest.mark.parametrize("solver", ["auto", "gd", "sag", "svrg", "adam"])
 def test_a_fit_needs_a_few_percent_of_the_memory_of_X(solver, tmp_path):
-    result = subprocess.run(
-        [sys.executable, "-c", MEMORY, solver], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
-    assert float(result.stdout) < 0.1
+    extra, X = extra_memory(tmp_path, "LogisticRegression", "dense", "float32", 40_000, 1000, solver, None)
+    assert extra < 0.1 * X
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc/self is Linux's")
+@pytest.mark.parametrize("cls", ["LogisticRegression", "Ridge"])
+def test_the_default_needs_a_tenth_of_the_memory_of_X_from_20_rows_a_column(cls, tmp_path):
+    extra, X = extra_memory(tmp_path, cls, "dense", "float64", 20_000, 1000, "auto", 1e-4)
+    assert extra < 0.1 * X
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc/self is Linux's")
+@pytest.mark.parametrize(("layout", "dtype", "matrices"), [("dense", "float32", 1), ("csr", "float64", 2)])
+def test_of_a_small_X_the_default_needs_also_its_gram_matrix(layout, dtype, matrices, tmp_path):
+    """In float64 and dense; of sparse rows two of them."""
+    extra, X = extra_memory(tmp_path, "LogisticRegression", layout, dtype, 20_000, 1000, "auto", 1e-4)
+    assert extra < 0.1 * X + 8 * matrices * 1001**2

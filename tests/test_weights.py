@@ -7,8 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skvr import LogisticRegression, Ridge, RidgeClassifier
+from skvr.solvers import LBFGS, PreconditionedSVRG
+from skvr.solvers.preconditioner import KINDS
 
 SOLVERS = ["auto", "sag", "saga", "svrg"]
+SECOND_ORDER = [*map(LBFGS, KINDS), PreconditionedSVRG()]
 EXACT = {"tol": 1e-20, "max_iter": 100_000, "random_state": 0}
 
 
@@ -30,7 +33,23 @@ def test_weighted_equals_repeated(cls, solver, layout):
     np.testing.assert_allclose(predictions(weighted, layout(X)), expected, rtol=0, atol=1e-8 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("solver", ["auto", "gd", "sgd", "minibatch", "sag", "saga", "svrg", "adagrad", "adam"])
+@pytest.mark.parametrize(
+    "solver",
+    [
+        "auto",
+        "gd",
+        "sgd",
+        "minibatch",
+        "sag",
+        "saga",
+        "svrg",
+        "adagrad",
+        "adam",
+        *map(LBFGS, KINDS),
+        PreconditionedSVRG(),
+    ],
+    ids=str,
+)
 @pytest.mark.parametrize("cls", [LogisticRegression, Ridge])
 def test_zero_weight_equals_a_missing_row_for_every_solver(cls, solver):
     """The very same steps, so equal to rounding; rows of any value may hide behind a zero weight."""

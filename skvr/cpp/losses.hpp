@@ -32,18 +32,22 @@ struct Logistic {
         const double e = exp_of_nonpositive(-std::fabs(z[0]));
         h[0] = e / ((1 + e) * (1 + e));
     }
-    // The margin m = y u solves m = y c + step / (1 + e^m): Newton's method inside a bracket. It squares the error: after a
-    // step of 1e-9 what is left is rounding.
+    // The margin m = y u solves m = y c + step / (1 + e^m): Newton's method in a bracket with 0 at one end. On either side
+    // of 0 the excess is concave or convex such that from this end, where a step too far is cut off, Newton's method
+    // comes to the root without passing it. It squares the error: after a step of 1e-9 what is left is rounding.
     static double prox(double c, double step, const double* y, double guess) {
         const double target = y[0] * c;
-        double low = target, high = target + step, m = std::min(high, std::max(low, y[0] * guess));
+        double low = target, high = target + step;
+        if (-target > 0.5 * step)
+            high = std::min(high, 0.0);
+        else
+            low = std::max(low, 0.0);
+        double m = std::clamp(y[0] * guess, low, high);
         for (int iteration = 0; iteration < 60; ++iteration) {
-            const double e = exp_of_nonpositive(-std::fabs(m));
+            const double e = exp_of_nonpositive(-std::fabs(m)), last = m;
             const double sigmoid = (m > 0 ? e : 1.0) / (1 + e), excess = m - target - step * sigmoid;
             (excess > 0 ? high : low) = m;
-            const double next = m - excess / (1 + step * e / ((1 + e) * (1 + e)));
-            const double last = m;
-            m = next > low && next < high ? next : 0.5 * (low + high);
+            m = std::clamp(m - excess / (1 + step * e / ((1 + e) * (1 + e))), low, high);
             if (std::fabs(m - last) <= 1e-9 * (1 + std::fabs(m))) break;
         }
         return y[0] * m;

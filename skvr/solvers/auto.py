@@ -63,7 +63,7 @@ class Auto(Solver):
             return LBFGS("none"), f"{columns} columns are too many for a matrix, {problem.n_outputs} outputs for SDCA"
         c = CURVATURE[problem.loss]
         mean = c * (problem.weight @ problem.squared_row_norms) / n
-        if 0 < mean <= DUAL_CONDITION * n * problem.alpha[0]:
+        if problem.alpha[0] > 0 and mean <= DUAL_CONDITION * n * problem.alpha[0]:
             return SDCA(), f"{columns} columns are too many for a matrix, and the penalty is strong enough for the dual"
         return LBFGS("none"), f"{columns} columns are too many for a matrix, and the penalty too weak for the dual"
 

@@ -89,20 +89,21 @@ def _scattered_gram(problem, columns, weight):
     raw = np.zeros(q * q)
     for rows in problem.row_slices(problem.n_samples):
         problem.kernels.add_gram(rows, weight[rows], raw)
-    raw = raw.reshape(q, q) / problem.n_samples
+    raw = raw.reshape(q, q)
+    raw /= problem.n_samples
     total, sums = raw[-1, -1], raw[-1, :-1]
-    gram = np.empty((q, q), order="F")
-    # sum of (x - m)(x - m)' = sum of x x' - s m' - m s' + total m m'
-    gram[:-1, :-1] = raw[:-1, :-1] - np.outer(sums, columns.mean)
-    gram[:-1, :-1] -= np.outer(columns.mean, sums - total * columns.mean)
-    gram[-1, :-1] = sums - total * columns.mean
-    gram[-1, -1] = total
+    # sum of (x - m)(x - m)' = sum of x x' - s m' - m s' + total m m', row by row: matrices of this size are dear
+    centred = sums - total * columns.mean
+    for j in range(q - 1):
+        raw[j, : j + 1] -= sums[j] * columns.mean[: j + 1]
+        raw[j, : j + 1] -= columns.mean[j] * centred[: j + 1]
+    raw[-1, :-1] = centred
     if not problem.fit_intercept:
-        gram[-1] = 0.0
+        raw[-1] = 0.0
     scale = np.append(1 / columns.data_scale, 1.0)
-    gram *= scale
-    gram *= scale[:, None]
-    return gram
+    raw *= scale
+    raw *= scale[:, None]
+    return np.asfortranarray(raw)
 
 
 def hessian(problem, columns, z):

@@ -19,6 +19,7 @@ STATISTICAL = 0.05
 SAMPLE_STEPS = 30
 FEW_PASSES = 8  # that a Gram matrix of all rows may cost for squared loss, before a sample's has to do
 KRONECKER_PASSES = 20  # at least, between two Kronecker products: the pairs make up for more than a new one would
+DRIFT = 1e-8  # of a squared gradient that is followed by its changes: below, their rounding errors may show
 
 
 class LBFGS(Solver):
@@ -112,6 +113,7 @@ class LBFGS(Solver):
             for sample in samples:
                 descent = Descent(self, sample, columns, theta, preconditioner, rng)
                 at_zero = sample.value_at_zero()
+                preconditioner = None  # the descent's alone, which drops it before it forms the next
                 descent.run(STATISTICAL * len(theta) / sample.n_samples * at_zero.sum())
                 preconditioner = descent.preconditioner
                 cost += descent.cost
@@ -148,6 +150,7 @@ class Descent:
         self.theta = theta.copy()
         self.z = np.zeros(problem.X.shape[0] * problem.n_outputs)
         self.value, self.gradient = problem.evaluate(theta, self.z)
+        self.largest = dot_by_task(problem, self.gradient, self.gradient)  # since the last evaluation
         self.pairs = []  # (change of theta, change of gradient, their product task by task), the oldest first
         self.exact = False  # whether the preconditioner was the Hessian where it was formed
         self.decrement = np.inf
@@ -186,6 +189,7 @@ class Descent:
             return
         if self.preconditioner is not None and self.since_refresh < wait:
             return
+        self.preconditioner = None  # no two at a time: each may be a matrix
         self.preconditioner = form(self.kind, problem, self.columns, self.z, self.rng, coupled)
         self.exact = self.kind == "hessian" and (coupled or problem.loss != "softmax")
         if self.exact:  # of the curvature at this point it knows more than the pairs
@@ -246,11 +250,21 @@ class Descent:
             return False
         if np.all(-slope <= rounding) and self._decrement_grows(gradient):
             return False
+        if problem.loss == "squared" and self._has_drifted(gradient, -slope > rounding):
+            value, gradient = problem.evaluate(theta, z)
+            self._count_pass()
+            self.largest = dot_by_task(problem, gradient, gradient)
         s, y = theta - self.theta, gradient - self.gradient
         self.pairs.append((s, y, dot_by_task(problem, s, y)))
         del self.pairs[: -self.memory or None]
         self.theta, self.z, self.value, self.gradient = theta, z, value, gradient
         return True
+
+    def _has_drifted(self, gradient, falls):
+        """Whether the gradient of a task whose F still falls is small beside what its changes were added up from."""
+        size = dot_by_task(self.problem, gradient, gradient)
+        self.largest = np.maximum(self.largest, size)
+        return np.any(falls & (size < DRIFT * self.largest))
 
     def _decrement_grows(self, gradient):
         """Whether, where F is all rounding errors, the preconditioned gradient has become larger."""

@@ -126,12 +126,15 @@ class PreconditionedSVRG(Solver):
         if self.preconditioner == "hessian":
             *_, sample = [problem, *growing_samples(problem, state.columns, rng)]
             state.passes += cost_of_gram(sample) / cost_of_pass(problem)
+        state.metric = None  # no two at a time: each may be a matrix
         state.metric = form(self.preconditioner, sample, state.columns, state.z, rng)
         snapshot, _, _, residual = state.snapshot
         state.smoothness = 1e-12
         for _ in range(PROBED_BATCHES):
             rows, weight = self._draw(problem, state, rng)
-            v = state.metric.solve(rng.standard_normal(len(snapshot)), snapshot)
+            v, noise = problem.zeros(), rng.standard_normal((problem.n_outputs, problem.n_features + 1))
+            problem.coef(v)[:], problem.intercept(v)[:] = noise[:, :-1], noise[:, -1]  # whatever the layout of theta
+            v = state.metric.solve(v, snapshot)
             for _ in range(POWER_ITERATIONS):
                 v *= DIFFERENCE / np.abs(v).max()
                 product = problem.penalty_gradient(v)

@@ -9,7 +9,15 @@ import scipy.linalg
 from scipy.special import softmax
 
 from skvr.smoothness import CURVATURE
-from skvr.solvers.hessian import Factor, class_covariance, gram, gram_product, hessian, logistic_curvature
+from skvr.solvers.hessian import (
+    RANK_TOLERANCE,
+    Factor,
+    class_covariance,
+    gram,
+    gram_product,
+    hessian,
+    logistic_curvature,
+)
 
 KINDS = ("hessian", "nystrom", "diagonal", "none")
 RANK = 50
@@ -73,7 +81,10 @@ class Hessian:
         else:
             H = gram(problem, columns, problem.weight)
             alphas = np.unique(problem.alpha)
-            self.factors = [(problem.alpha == alpha, self._factor(H.copy(order="F"), alpha)) for alpha in alphas]
+            self.factors = [
+                (problem.alpha == alpha, self._factor(H if alpha == alphas[-1] else H.copy(order="F"), alpha))
+                for alpha in alphas
+            ]
 
     def _factor(self, H, alpha):
         return Factor(H, self.columns.penalty(alpha))
@@ -106,7 +117,11 @@ class Kronecker:
         B = gram(problem, columns, weight)
         levels = 4.0 ** np.round(np.log2(values) / 2)
         penalty = columns.penalty(problem.alpha[0])
-        self.factors = [(levels == level, Factor(level * B, penalty)) for level in np.unique(levels)]
+        self.factors = []
+        for level in np.unique(levels)[::-1]:
+            # The last and smallest in place: a matrix less at a time.
+            scaled = np.multiply(level, B, out=B if level == levels.min() else None)
+            self.factors.append((levels == level, Factor(scaled, penalty)))
 
     def solve(self, gradient, theta):
         g = self.vectors.T @ self.columns.to_scaled(self.problem, gradient, theta)
@@ -119,7 +134,7 @@ class Nystrom:
     """A randomised low-rank approximation U diag(s) U' of the Gram matrix, in columns as they are, plus the penalty.
 
     H^-1 g = U diag(1/(l s + alpha)) U' g + (g - U U' g) / (l s_r + alpha), with l an eigenvalue of the class covariance
-    for K classes, else 1, and s_r the smallest of the r = 50 values.
+    for K classes, else 1, and s_r the smallest of the r = 50 values, in effect 0 where there are fewer.
 
     Z. Frangella, J. Tropp and M. Udell, "Randomized Nystrom preconditioning", 2023, algorithm 2.1 and eq. 1.3.
     """
@@ -135,20 +150,19 @@ class Nystrom:
             weight = problem.weight * (logistic_curvature(z) if problem.loss == "logistic" else 1.0)
         test, _ = np.linalg.qr(rng.standard_normal((q, min(RANK, q))))
         product = gram_product(problem, weight, test)
-        shift = np.finfo(np.float64).eps * max(np.linalg.norm(product), TINY)
-        product += shift * test
-        root = np.linalg.cholesky(test.T @ product + shift * np.eye(test.shape[1]))
-        self.U, singular, _ = scipy.linalg.svd(
-            scipy.linalg.solve_triangular(root, product.T, lower=True).T, full_matrices=False
-        )
-        self.s = np.maximum(singular**2 - shift, 0.0)
+        core, vectors = np.linalg.eigh(test.T @ product)
+        kept = core >= RANK_TOLERANCE * core[-1]  # the others are rounding errors
+        root = np.sqrt(np.maximum(core[kept], TINY))
+        self.U, singular, _ = scipy.linalg.svd(product @ vectors[:, kept] / root, full_matrices=False)
+        self.s = singular**2
+        self.rest = self.s[-1] if kept.all() else RANK_TOLERANCE * self.s[0]  # the largest that may be left out
 
     def solve(self, gradient, theta):
         problem = self.problem
         g = np.column_stack([problem.coef(gradient), problem.intercept(gradient)])
         g = g if self.vectors is None else self.vectors.T @ g
         along = g @ self.U
-        tail = np.maximum(self.values * self.s[-1] + problem.alpha, TINY)[:, None]
+        tail = np.maximum(self.values * self.rest + problem.alpha, TINY)[:, None]
         scaled = along / np.maximum(np.outer(self.values, self.s) + problem.alpha[:, None], TINY)
         g = scaled @ self.U.T + (g - along @ self.U.T) / tail
         g = g if self.vectors is None else self.vectors @ g

@@ -26,16 +26,16 @@ class SDCA(Solver):
     Converges linearly at a rate of about 1 / (1 + c mean ||x_i||^2 / (alpha n)) an epoch: fast for rows of unit norm at
     C = 1, slow for weak penalties. For one output, and alpha > 0.
 
+    Raises
+    ------
+    ValueError
+        From the estimator's `fit`, if alpha is 0 or there are several outputs.
+
     Notes
     -----
     The dual of an unpenalised intercept is a constraint, sum_i r_i = 0. In its place b is the coefficient of a constant
     column of value s with a penalty about a centre, alpha / (2 s^2) (b - centre)^2, and after every sweep the centre
     moves to b: the method of multipliers.
-
-    Raises
-    ------
-    ValueError
-        From the estimator's `fit`, if alpha is 0 or there are several outputs.
 
     References
     ----------

@@ -1,0 +1,172 @@
+"""Hessians, their factors and the other preconditioners against dense formulas."""
+
+import numpy as np
+import pytest
+import reference
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+from problems import (
+    BOOLS,
+    EPS,
+    LAYOUTS,
+    LOSSES,
+    assert_close,
+    compiled,
+    each,
+    make_problem,
+    random_point,
+    theta_of,
+)
+from reference import Problem, join
+
+from skvr.solvers.hessian import Columns, Factor, _scattered_gram, hessian, packed_gram
+from skvr.solvers.preconditioner import Diagonal, Hessian, Kronecker, Nystrom
+
+
+def moved(P, offset, scale=1.0):
+    """Return the problem in other units: X scaled, and shifted except for the empty column."""
+    X = (P.X + offset * np.linspace(-1, 1, P.X.shape[1])) * scale
+    X[:, 5] = 3.7 * scale
+    return Problem(X, P.y, P.sample_weight, P.alpha, P.loss, P.fit_intercept)
+
+
+def standardised(P, columns):
+    """Return the problem in centred and scaled columns, without a penalty."""
+    Z = (P.X - columns.mean) / columns.data_scale
+    return Problem(Z, P.y, P.sample_weight, 0 * P.alpha, P.loss, P.fit_intercept)
+
+
+@each(fit_intercept=BOOLS, loss=LOSSES)
+def test_the_explicit_hessian_by_finite_differences(loss, fit_intercept):
+    P = make_problem(loss, fit_intercept=fit_intercept)
+    x, h = join(*random_point(P)), EPS ** (1 / 3)
+    H = reference.hessian(P, *random_point(P))
+    for column, e in zip(H.T, h * np.eye(x.size), strict=True):
+        e = e.reshape(x.shape)
+        e[:, -1] *= fit_intercept
+        difference = (P.full_gradient(x + e) - P.full_gradient(x - e)).ravel() / (2 * h)
+        assert_allclose(difference, column, rtol=0, atol=100 * EPS ** (2 / 3))  # |x|^3 times a fourth derivative
+
+
+@each(offset=[0.0, 1.0, 1e6], fit_intercept=BOOLS, layout=["dense", "int32"], loss=LOSSES)
+def test_hessian_in_scaled_columns(loss, layout, fit_intercept, offset):
+    """The explicit formula, in columns far from zero, one of them constant."""
+    P = moved(make_problem(loss, fit_intercept=fit_intercept), offset)
+    problem = compiled(P, layout)
+    columns = Columns(problem)
+    scaled = standardised(P, columns)
+    W, b = random_point(P)
+    z = scaled.raw_prediction(W, b)
+    H = hessian(problem, columns, z.ravel())
+    expected = reference.hessian(scaled, W, b)[: len(H), : len(H)]  # "squared": of every target alike
+    assert_close(np.tril(H), np.tril(expected))
+
+
+@each(fit_intercept=BOOLS, layout=["int32", "int64"])
+def test_sparse_rows_give_the_gram_matrix_of_dense_ones(layout, fit_intercept):
+    P = make_problem("logistic", fit_intercept=fit_intercept)
+    problem = compiled(P, layout)
+    columns = Columns(problem)
+    weight = P.weight * np.random.default_rng(0).uniform(0.5, 2, len(P.X))
+    scattered = _scattered_gram(problem, columns, weight)
+    assert_close(np.tril(scattered), np.tril(packed_gram(problem, columns, np.sqrt(weight)[:, None])))
+
+
+@each(scale=[1e-6, 1.0, 1e6], fit_intercept=BOOLS, layout=LAYOUTS, loss=LOSSES)
+def test_a_step_by_the_hessian_is_newtons(loss, layout, fit_intercept, scale):
+    P = moved(make_problem(loss, fit_intercept=fit_intercept), 1.0, scale)
+    problem = compiled(P, layout)
+    columns = Columns(problem)
+    W, b = random_point(P)
+    W = (W - (W.mean(axis=0) if loss == "softmax" else 0)) / scale
+    b = b - (b.mean() if loss == "softmax" else 0)
+    theta = theta_of(problem, W, b)
+    step = Hessian(problem, columns, problem.raw_prediction(theta)).solve(problem.gradient(theta), theta)
+    step = join(problem.coef(step), problem.intercept(step))
+    H, g = reference.hessian(P, W, b), join(*P.gradient(W, b)).ravel()
+    units = np.tile(np.append(np.full(P.X.shape[1], 1 / scale), 1), len(P.alpha))
+    assert_allclose(units * (H @ step.ravel()), units * g, rtol=0, atol=1e-10 * np.abs(units * g).max())
+
+
+@settings(deadline=None)
+@given(q=st.integers(1, 30), rank=st.integers(0, 30), blocks=st.sampled_from([1, 3]), seed=st.integers(0, 999))
+def test_a_singular_matrix_is_solved_where_it_can_be(q, rank, blocks, seed):
+    """Of columns that are combinations of others, and no penalty; in units that differ by powers of ten."""
+    rng = np.random.default_rng(seed)
+    rank = min(rank, q)
+    root = rng.standard_normal((rank, rank)) @ rng.standard_normal((rank, q)) * 10.0 ** rng.integers(-6, 7, q)
+    classes = np.eye(blocks) - (blocks > 1) / blocks
+    H = np.kron(classes, root.T @ root)
+    g = H @ (rng.standard_normal(blocks * q) / np.sqrt(np.where(np.diag(H) > 0, np.diag(H), 1)))
+    solution = Factor(np.asfortranarray(np.tril(H)), np.zeros(q)).solve(g)
+    units = 1 / np.sqrt(np.where(np.diag(H) > 0, np.diag(H), 1))
+    assert_allclose(units * (H @ solution), units * g, rtol=0, atol=1e-6 * np.abs(units * g).max(initial=0))
+
+
+def classes_problem(K, layout, alpha=0.05):
+    """Return a problem of K classes in the place of three, compiled too."""
+    P = make_problem("softmax", n=40)
+    y = np.random.default_rng(0).integers(0, K, len(P.X)).astype(float)
+    P = Problem(P.X, y, P.sample_weight, np.full(K, alpha), "softmax", True)
+    return P, compiled(P, layout)
+
+
+@each(layout=["dense", "int32"], K=[3, 4, 7, 16])
+def test_kronecker_is_the_hessian_where_all_rows_have_the_same_probabilities(K, layout):
+    """Up to the eigenvalue 1/K, rounded to a power of 4: by a factor of 2 at most, and by none for 4 and 16."""
+    P, problem = classes_problem(K, layout)
+    W, b = np.zeros((K, P.X.shape[1])), np.zeros(K)
+    theta = problem.zeros()
+    solver = Kronecker(problem, Columns(problem), problem.raw_prediction(theta))
+
+    def inverse(x):
+        """H^-1 of a gradient; that of the empty column is the penalty's, of the parameters x / alpha."""
+        step = solver.solve(theta_of(problem, *reference.split(x)), theta_of(problem, *reference.split(x / P.alpha[0])))
+        return join(problem.coef(step), problem.intercept(step)).ravel()
+
+    H = reference.hessian(P, W, b)
+    q = P.X.shape[1] + 1
+    basis = np.linalg.svd(np.eye(K) - 1 / K)[0][:, : K - 1]  # of classes that do not all move together
+    basis = np.kron(basis, np.eye(q))
+    B = basis.T @ np.column_stack([inverse(e.reshape(K, q)) for e in basis.T])
+    values = np.linalg.eigvals(B @ (basis.T @ H @ basis))
+    assert_allclose(values.imag, 0, atol=1e-9)
+    factor = 1.0 if K in (4, 16) else 2.0
+    assert values.real.min() >= 1 / factor - 1e-9
+    assert values.real.max() <= factor + 1e-9
+
+
+@each(fit_intercept=BOOLS, layout=["dense", "int32"], loss=LOSSES)
+@pytest.mark.parametrize(("p", "rank"), [(17, 17), (120, 40)])
+def test_nystrom_is_exact_up_to_its_rank(p, rank, loss, layout, fit_intercept):
+    """Where all rows have the same probabilities, so that the Gram matrix is all there is to know."""
+    P = make_problem(
+        loss, fit_intercept=fit_intercept, n=60, alpha=np.full(3 if loss in ("softmax", "squared-3") else 1, 0.1)
+    )
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((len(P.X), rank)) @ rng.standard_normal((rank, p)) / np.sqrt(rank)
+    P = Problem(X, P.y, P.sample_weight, P.alpha, P.loss, P.fit_intercept)
+    problem, K = compiled(P, layout), len(P.alpha)
+    W, b = np.zeros((K, p)), np.zeros(K)
+    g = rng.standard_normal((K, p + 1))
+    g[:, -1] *= fit_intercept
+    if loss == "softmax":
+        g -= g.mean(axis=0)
+    metric = Nystrom(problem, Columns(problem), np.zeros(K * len(X)), np.random.default_rng(1))
+    step = metric.solve(theta_of(problem, *reference.split(g)), problem.zeros())
+    step = join(problem.coef(step), problem.intercept(step))
+    penalised = reference.hessian(P, W, b)
+    intercepts = np.arange(K) * (p + 1) + p
+    penalised[intercepts, intercepts] += P.alpha * fit_intercept  # which this metric does not tell from the rest
+    assert_allclose(penalised @ step.ravel(), g.ravel(), rtol=0, atol=1e-9 * np.abs(g).max())
+
+
+@each(layout=["dense", "int32"], loss=LOSSES)
+def test_diagonal_is_the_largest_curvature_of_a_coordinate(loss, layout):
+    P = make_problem(loss)
+    problem, g = compiled(P, layout), join(*random_point(P))
+    c = {"logistic": 0.25, "softmax": 0.5, "squared": 1.0}[P.loss]
+    curvature = join(c * (P.weight / P.n) @ P.X**2 + P.alpha[:, None], np.full(len(P.alpha), c))
+    step = Diagonal(problem).solve(theta_of(problem, *reference.split(g)), problem.zeros())
+    assert_close(join(problem.coef(step), problem.intercept(step)), g / curvature)

@@ -1,0 +1,218 @@
+"""L-BFGS, preconditioned SVRG and SDCA: their steps against dense twins, and what they do where steps go wrong."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import reference
+from numpy.testing import assert_allclose
+from problems import BOOLS, CURVATURE, LOSSES, assert_close, compiled, each, make_problem, random_point, theta_of
+from reference import Problem, join, split
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
+
+from skvr import LogisticRegression, Ridge
+from skvr.solvers import LBFGS, SDCA, PreconditionedSVRG
+from skvr.solvers.hessian import Columns
+from skvr.solvers.lbfgs import Descent, dot_by_task
+from skvr.solvers.preconditioner import KINDS, form
+
+LAYOUTS = ["dense", "int32"]
+
+
+def flat(problem, theta):
+    """Return theta with one row an output, intercepts last, flat."""
+    return join(problem.coef(theta), problem.intercept(theta)).ravel()
+
+
+def first_matrix(P, problem, kind, preconditioner, pairs, g):
+    """Return what the recursion starts from, a dense matrix a task: H^-1, or a multiple of it."""
+    size = problem.zeros().size
+    shape = len(P.alpha), size // len(P.alpha)
+    columns = [theta_of(problem, *split(e.reshape(shape))) for e in np.eye(size)]
+    M = np.column_stack([flat(problem, preconditioner.solve(e, problem.zeros())) for e in columns])
+    n_tasks = problem.n_tasks
+    tasks = np.split(np.arange(size), n_tasks)
+    M = [M[np.ix_(t, t)] for t in tasks]
+    if kind in ("hessian", "nystrom"):
+        return tasks, M
+    if pairs:  # sized by the last pair
+        last = [(flat(problem, s)[t], flat(problem, y)[t]) for s, y, _ in pairs[-1:] for t in tasks]
+        return tasks, [m * (s @ y) / (y @ m @ y) for m, (s, y) in zip(M, last, strict=True)]
+    # The best size were the curvature of the loss its largest everywhere.
+    bound = Problem(P.X, np.zeros((len(P.X), len(P.alpha))), P.sample_weight, 0 * P.alpha, "squared", P.fit_intercept)
+    H = CURVATURE[P.loss] * reference.hessian(bound, *random_point(P))
+    H += np.diag(join(np.tile(P.alpha[:, None], P.X.shape[1]), 0 * P.alpha).ravel())
+    d = [m @ g[t] for m, t in zip(M, tasks, strict=True)]
+    return tasks, [m * (g[t] @ v) / (v @ H[np.ix_(t, t)] @ v) for m, t, v in zip(M, tasks, d, strict=True)]
+
+
+@each(n_pairs=[0, 1, 4], fit_intercept=BOOLS, layout=LAYOUTS, loss=LOSSES, kind=KINDS)
+def test_two_loop_recursion_is_the_bfgs_matrix(kind, loss, layout, fit_intercept, n_pairs):
+    """Explicit, one a task: any gradient, and the changes of the gradient between random points."""
+    P = make_problem(loss, fit_intercept=fit_intercept)
+    rng = np.random.default_rng(8)
+    P.X[:, 5] = rng.standard_normal(len(P.X))  # no constant column, whose direction depends on theta
+    problem = compiled(P, layout)
+
+    def random():
+        theta = theta_of(problem, *(rng.standard_normal(a.shape) for a in random_point(P)))
+        problem.intercept(theta)[:] *= fit_intercept
+        return theta
+
+    columns, theta = Columns(problem), theta_of(problem, *random_point(P))
+    preconditioner = form(kind, problem, columns, problem.raw_prediction(theta), rng)
+    descent = Descent(LBFGS(kind), problem, columns, theta, preconditioner, rng)
+    for _ in range(n_pairs):
+        s = random()
+        y = problem.gradient(theta + s) - problem.gradient(theta)
+        descent.pairs.append((s, y, dot_by_task(problem, s, y)))
+    descent.gradient = random()
+    g = flat(problem, descent.gradient)
+    tasks, first = first_matrix(P, problem, kind, preconditioner, descent.pairs, g)
+    pairs = [(flat(problem, s), flat(problem, y)) for s, y, _ in descent.pairs]
+    B = [reference.bfgs_matrix(m, [(s[t], y[t]) for s, y in pairs]) for m, t in zip(first, tasks, strict=True)]
+    expected = -np.concatenate([b @ g[t] for b, t in zip(B, tasks, strict=True)])
+    if not fit_intercept:
+        expected.reshape(len(P.alpha), -1)[:, -1] = 0
+    assert_close(flat(problem, descent._direction()), expected)
+
+
+@pytest.mark.parametrize("memory", [0, 1, 3])
+def test_the_last_pairs_are_remembered(memory):
+    problem = compiled(make_problem("logistic"))
+    solver = LBFGS("none", memory)
+    descent = Descent(solver, problem, None, problem.zeros(), None, np.random.default_rng(0))
+    points = [problem.zeros()]
+    for _ in range(5):
+        assert descent.step()
+        points.append(descent.theta)
+    expected = [(b - a, problem.gradient(b) - problem.gradient(a)) for a, b in pairwise(points)]
+    expected = expected[len(expected) - memory :]
+    assert len(descent.pairs) == len(expected)
+    for (s, y, sy), (change, gradient_change) in zip(descent.pairs, expected, strict=True):
+        assert_close(s, change)
+        assert_allclose(y, gradient_change, rtol=0, atol=1e-13)
+        assert_allclose(sy, s @ y)
+
+
+@each(layout=LAYOUTS, loss=["squared", "squared-3"])
+def test_a_step_on_squared_loss_is_the_best_of_its_line(loss, layout):
+    """For every target apart: the new gradient is orthogonal to the direction, and F is what it is said to be."""
+    problem = compiled(make_problem(loss), layout)
+    descent = Descent(LBFGS("none"), problem, None, problem.zeros(), None, np.random.default_rng(0))
+    for _ in range(4):
+        before = descent.theta
+        assert descent.step()
+        value, gradient = problem.evaluate(descent.theta, np.zeros_like(descent.z))
+        assert_close(descent.value, value)
+        assert_close(descent.gradient, gradient)
+        step = descent.theta - before
+        sizes = np.sqrt(dot_by_task(problem, step, step) * dot_by_task(problem, gradient, gradient))
+        assert np.all(np.abs(dot_by_task(problem, step, gradient)) <= 1e-12 * sizes + 1e-15 * value)
+
+
+class Recorded(PreconditionedSVRG):
+    """Keeps the batches that were drawn."""
+
+    def init(self, problem, theta, rng):
+        self.draws_ = []
+        return super().init(problem, theta, rng)
+
+    def _draw(self, problem, state, rng):
+        self.draws_.append(super()._draw(problem, state, rng))
+        return self.draws_[-1]
+
+
+@each(weighted=BOOLS, fit_intercept=BOOLS, layout=LAYOUTS, loss=LOSSES, kind=KINDS)
+def test_preconditioned_svrg_follows_the_formula(kind, loss, layout, fit_intercept, weighted):
+    P = make_problem(loss, fit_intercept=fit_intercept, weighted=weighted)
+    problem, solver = compiled(P, layout), Recorded(kind, batch_size=5)
+    theta, rng = theta_of(problem, *random_point(P)), np.random.default_rng(9)
+    problem.intercept(theta)[:] *= fit_intercept
+    state = solver.init(problem, theta, rng)
+
+    def precondition(gradient, x):
+        step = state.metric.solve(theta_of(problem, *split(gradient)), theta_of(problem, *split(x)))
+        return join(problem.coef(step), problem.intercept(step))
+
+    for _ in range(3):
+        solver.draws_.clear()
+        solver.epoch(problem, theta, state, rng)
+        n_batches = -(-problem.n_samples // 5)
+        snapshot = state.snapshot[0]
+        W, b = problem.coef(snapshot), problem.intercept(snapshot)
+        draws, step = solver.draws_[-n_batches:], state.factor / state.smoothness
+        expected = reference.preconditioned_svrg_inner(P, W, b, draws, step, (W, b), precondition)
+        assert_close(flat(problem, theta), join(*expected).ravel())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_batches_are_unbiased(kind):
+    """The expected weight of every row is its 1/n: the chances of the rows times the weights they are given."""
+    problem = compiled(make_problem("logistic"))
+    solver, rng = PreconditionedSVRG(kind, batch_size=5), np.random.default_rng(0)
+    state = solver.init(problem, problem.zeros(), rng)
+    chance = np.diff(state.cumulative, prepend=0.0)
+    assert_allclose(chance, state.share, rtol=1e-12)
+    assert state.cumulative[-1] == 1
+    rows, weight = solver._draw(problem, state, rng)
+    assert_allclose(weight * 5 * chance[np.searchsorted(problem.rows, rows)], 1 / problem.n_samples, rtol=1e-12)
+
+
+class Optimistic(PreconditionedSVRG):
+    """Takes batches for a thousand times smoother than they are; keeps the factors of the step size."""
+
+    def init(self, problem, theta, rng):
+        self.factors_ = []
+        return super().init(problem, theta, rng)
+
+    def _refresh(self, problem, state, rng):
+        super()._refresh(problem, state, rng)
+        state.smoothness /= 1000
+        self._set_step_size(problem, state)
+
+    def _take_snapshot(self, problem, theta, state):
+        super()._take_snapshot(problem, theta, state)
+        self.factors_.append(state.factor)
+
+
+@each(kind=KINDS)
+@pytest.mark.parametrize(("cls", "load"), [(LogisticRegression, load_iris), (Ridge, load_diabetes)])
+def test_an_epoch_that_made_it_worse_is_undone(cls, load, kind):
+    X, y = load(return_X_y=True)
+    X = (X - X.mean(axis=0)) / X.std(axis=0)
+    model = cls(solver=Optimistic(kind, batch_size=32), random_state=0).fit(X, y)
+    assert model.suboptimality_ <= 1e-4
+    assert min(model.solver_.factors_) < 0.1  # halved again and again
+
+
+@each(kind=KINDS)
+@pytest.mark.parametrize("load", [load_iris, load_breast_cancer])
+def test_lbfgs_never_raises_the_objective(load, kind):
+    X, y = load(return_X_y=True)
+    F = (
+        LogisticRegression(C=1e3, solver=LBFGS(kind), tol=None, max_iter=60, random_state=0)
+        .fit(X, y)
+        .history_["objective"]
+    )
+    assert np.all(np.diff(F) <= 64 * np.finfo(np.float64).eps * F[0])
+    assert F[-1] < 0.9 * F[0] or kind == "hessian"
+
+
+@each(layout=LAYOUTS, fit_intercept=BOOLS, weighted=BOOLS, loss=["logistic", "squared"])
+def test_sdca_keeps_w_the_sum_of_its_duals(loss, weighted, fit_intercept, layout):
+    P = make_problem(loss, fit_intercept=fit_intercept, weighted=weighted)
+    problem, solver, rng = compiled(P, layout), SDCA(), np.random.default_rng(0)
+    for start in (problem.zeros(), theta_of(problem, *random_point(P))):
+        theta = start.copy()
+        problem.intercept(theta)[:] *= fit_intercept
+        state = solver.init(problem, theta, rng)
+        for _ in range(4):
+            solver.epoch(problem, theta, state, rng)
+            w = -(state.residual @ P.X) / (P.alpha[0] * P.n)
+            assert_close(problem.coef(theta)[0], w)
+        for _ in range(300):
+            solver.epoch(problem, theta, state, rng)
+        assert np.abs(problem.gradient(theta)).max() < 1e-9
+        if not fit_intercept:
+            assert problem.intercept(theta)[0] == 0
