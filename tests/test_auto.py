@@ -31,14 +31,14 @@ def chosen(n, p, loss="logistic", K=1, values=None, squared_norm=0.0, alpha=1.0)
 
 
 BY_SIZE = [
-    # Newton: n q^2 <= 1e7
-    (1000, 99, {}, NEWTON),
-    (1001, 99, {}, HESSIAN),
-    (1000, 100, {}, HESSIAN),
-    (100, 78, {"loss": "softmax", "K": 4}, NEWTON),  # q = 316
-    (100, 79, {"loss": "softmax", "K": 4}, HESSIAN),
-    (1000, 99, {"loss": "squared", "K": 5}, NEWTON),  # one Hessian for all targets
-    (10, 999, {}, NEWTON),
+    # Newton: n q^2 <= 1e6
+    (100, 99, {}, NEWTON),
+    (101, 99, {}, HESSIAN),
+    (100, 100, {}, HESSIAN),
+    (100, 24, {"loss": "softmax", "K": 4}, NEWTON),  # q = 100
+    (100, 25, {"loss": "softmax", "K": 4}, HESSIAN),
+    (100, 99, {"loss": "squared", "K": 5}, NEWTON),  # one Hessian for all targets
+    (1, 999, {}, NEWTON),
     # LBFGS with a Hessian: p + 1 <= 1000, or p + 1 <= 3000 and n
     (11, 999, {}, HESSIAN),
     (11, 1000, {}, DUAL),

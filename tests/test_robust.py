@@ -175,7 +175,7 @@ LIMITS = {  # what makes `auto` take its branches on small data
 def small_samples(monkeypatch):
     """Samples of the rows of small tables."""
     monkeypatch.setattr(sampling, "FEWEST_ROWS", 10)
-    monkeypatch.setattr(sampling, "ROWS_PER_COLUMN", 1)
+    monkeypatch.setattr(sampling, "ROWS_PER_PARAMETER", 0.5)
 
 
 @pytest.mark.usefixtures("small_samples")

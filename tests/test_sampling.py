@@ -11,7 +11,7 @@ from reference import Problem, join
 
 from skvr.problem import FiniteSum
 from skvr.solvers.hessian import Columns
-from skvr.solvers.sampling import FEWEST_ROWS, GROWTH, ROWS_PER_COLUMN, growing_samples, row_shares
+from skvr.solvers.sampling import FEWEST_ROWS, GROWTH, ROWS_PER_PARAMETER, growing_samples, row_shares
 
 
 @each(weighted=[True, False], layout=LAYOUTS, loss=LOSSES)
@@ -52,7 +52,7 @@ def table(n, p, zeros, seed):
 def test_samples_are_nested_and_grow_up_to_an_eighth(n, p, zeros, seed):
     problem, columns = table(n, p, zeros, seed)
     samples = list(growing_samples(problem, columns, np.random.default_rng(seed)))
-    smallest = max(FEWEST_ROWS, ROWS_PER_COLUMN * (p + 1))
+    smallest = max(FEWEST_ROWS, int(ROWS_PER_PARAMETER * (p + 1) * 2))
     sizes = [sample.n_samples for sample in samples]
     if problem.n_samples < 3 * smallest:
         assert sizes == []
