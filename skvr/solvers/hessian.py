@@ -103,7 +103,9 @@ def _scattered_gram(problem, columns, weight):
     scale = np.append(1 / columns.data_scale, 1.0)
     raw *= scale
     raw *= scale[:, None]
-    return np.asfortranarray(raw)
+    for j in range(1, q):  # dsyrk fills columns: what is symmetric may be read as such, without a copy
+        raw[:j, j] = raw[j, :j]
+    return raw.T
 
 
 def hessian(problem, columns, z):
