@@ -151,7 +151,7 @@ class Descent:
         self.z = np.zeros(problem.X.shape[0] * problem.n_outputs)
         self.value, self.gradient = problem.evaluate(theta, self.z)
         self.largest = dot_by_task(problem, self.gradient, self.gradient)  # since the last evaluation
-        self.pairs = []  # (change of theta, change of gradient, their product task by task), the oldest first
+        self.pairs = []  # (change of theta, change of gradient, their product task by task, inf if none), oldest first
         self.exact = False  # whether the preconditioner was the Hessian where it was formed
         self.decrement = np.inf
         self.cost = self.passes = self.since_refresh = cost_of_pass(problem)
@@ -204,7 +204,7 @@ class Descent:
         r, theta = self.gradient.copy(), self.theta.copy()
         factors = []
         for s, y, sy in reversed(self.pairs):
-            factors.append(safe_ratio(dot_by_task(problem, s, r), sy))
+            factors.append(dot_by_task(problem, s, r) / sy)
             r -= times_task(problem, factors[-1], y)
             if self.kind == "hessian":  # r is the gradient's part of what theta has of the penalty
                 theta -= times_task(problem, factors[-1], s)
@@ -212,12 +212,14 @@ class Descent:
         if self.kind in ("diagonal", "none"):  # these know the shape of the Hessian at best, not its size
             if self.pairs:
                 _, y, sy = self.pairs[-1]
-                size = safe_ratio(sy, dot_by_task(problem, y, self.preconditioner.solve(y, self.theta)))
+                size = safe_ratio(
+                    np.where(np.isinf(sy), 0.0, sy), dot_by_task(problem, y, self.preconditioner.solve(y, self.theta))
+                )
             else:
                 size = safe_ratio(dot_by_task(problem, self.gradient, r), direction_curvature(problem, r))
             r = times_task(problem, size, r)
         for (s, y, sy), a in zip(self.pairs, reversed(factors), strict=True):
-            r += times_task(problem, a - safe_ratio(dot_by_task(problem, y, r), sy), s)
+            r += times_task(problem, a - dot_by_task(problem, y, r) / sy, s)
         return -r
 
     def _move(self, direction):
@@ -255,7 +257,8 @@ class Descent:
             self._count_pass()
             self.largest = dot_by_task(problem, gradient, gradient)
         s, y = theta - self.theta, gradient - self.gradient
-        self.pairs.append((s, y, dot_by_task(problem, s, y)))
+        sy = dot_by_task(problem, s, y)
+        self.pairs.append((s, y, np.where(sy > 0, sy, np.inf)))  # a task that did not move learns nothing
         del self.pairs[: -self.memory or None]
         self.theta, self.z, self.value, self.gradient = theta, z, value, gradient
         return True
