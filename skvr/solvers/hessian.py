@@ -17,6 +17,7 @@ from skvr.smoothness import CURVATURE
 BLAS = 1 / 16
 SCATTERED = 0.7
 LOSS = 8
+SCATTERED_VALUES = 2**24  # products of one kernel call: some 10 ms, between which Python sees Ctrl-C
 PACKED_VALUES = 2**17  # values of a block of scaled rows: 1 MB, which stays in the cache between its making and dsyrk
 # Pivots and relative eigenvalues of the Hessian with unit diagonal below this are rounding errors.
 RANK_TOLERANCE = 1e-14
@@ -87,7 +88,8 @@ def _scattered_gram(problem, columns, weight):
     """Gram matrix of the sparse rows as they are, centred and scaled afterwards."""
     q = problem.n_features + 1
     raw = np.zeros(q * q)
-    for rows in problem.row_slices(problem.n_samples):
+    products = _squared_nonzeros(problem).sum() / problem.n_samples
+    for rows in problem.row_slices(max(1, int(SCATTERED_VALUES / max(1.0, products)))):
         problem.kernels.add_gram(rows, weight[rows], raw)
     raw = raw.reshape(q, q)
     raw /= problem.n_samples
@@ -235,5 +237,9 @@ def _cost_of_packing(problem, blocks):
 def _cost_of_scattering(problem):
     if not sp.issparse(problem.X):
         return np.inf
-    n_nonzeros = np.diff(problem.X.indptr)[problem.used].astype(np.float64)
-    return SCATTERED * (n_nonzeros**2).sum() / 2 + problem.n_features**2
+    return SCATTERED * _squared_nonzeros(problem).sum() / 2 + problem.n_features**2
+
+
+def _squared_nonzeros(problem):
+    """Return the squared number of stored values of each row of positive weight."""
+    return np.diff(problem.X.indptr)[problem.used].astype(np.float64) ** 2
