@@ -156,7 +156,7 @@ def assert_true(model, X, y, weight):
     assert np.all(np.isfinite(W))
     assert np.all(np.isfinite(b))
     F, other = P.objective(W, b), P.objective(*other_solution(model, P, y))
-    # A gradient g is known to an error e: ||g + e||^2 / (2 alpha) is at most twice what was certified, and ||e||^2 / alpha.
+    # With g known to an error e, ||g||^2 / (2 alpha) is at most twice what was certified, plus ||e||^2 / alpha.
     rounding = 64 * EPS * np.max(np.abs(P.X) @ np.abs(W).T + np.abs(b))  # of a raw prediction, e times the rows
     error = rounding * (1 + np.sqrt(F)) + rounding**2 * (1 + np.mean(P.X**2) * P.X.shape[1] / P.alpha)
     assert np.all(F * (1 - np.minimum(2 * model.suboptimality_, 1)) <= other * (1 + 1e-9) + error)
