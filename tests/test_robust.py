@@ -1,7 +1,6 @@
 """The second-order solvers on data of every kind: they reach tol, or say that they did not; and they say the truth."""
 
 import warnings
-from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
@@ -64,15 +63,14 @@ FLAWS = [
 ]
 
 
-@dataclass
 class Fit:
-    """An estimator but for its solver, and data; `origin` says how they were made."""
+    """An estimator but for its solver, and data; printed as how they were made."""
 
-    model: object
-    X: object = field(repr=False)
-    y: np.ndarray = field(repr=False)
-    weight: np.ndarray | None = field(repr=False)
-    origin: str
+    def __init__(self, model, X, y, weight, origin):
+        self.model, self.X, self.y, self.weight, self.origin = model, X, y, weight, origin
+
+    def __repr__(self):
+        return f"{self.model} {self.origin}"
 
 
 @st.composite
@@ -158,9 +156,10 @@ def assert_true(model, X, y, weight):
     assert np.all(np.isfinite(W))
     assert np.all(np.isfinite(b))
     F, other = P.objective(W, b), P.objective(*other_solution(model, P, y))
-    lower = F * (1 - np.minimum(model.suboptimality_, 1))
-    rounding = 64 * EPS * np.max(np.abs(P.X) @ np.abs(W).T + np.abs(b))  # of a raw prediction
-    assert np.all(lower <= other * (1 + 1e-9) + rounding * (1 + np.sqrt(F)) + rounding**2)
+    # With g known to an error e, ||g||^2 / (2 alpha) is at most twice what was certified, plus ||e||^2 / alpha.
+    rounding = 64 * EPS * np.max(np.abs(P.X) @ np.abs(W).T + np.abs(b))  # of a raw prediction, e times the rows
+    error = rounding * (1 + np.sqrt(F)) + rounding**2 * (1 + np.mean(P.X**2) * P.X.shape[1] / P.alpha)
+    assert np.all(F * (1 - np.minimum(2 * model.suboptimality_, 1)) <= other * (1 + 1e-9) + error)
     return [str(warning.message) for warning in record]
 
 
@@ -188,7 +187,8 @@ def test_auto_on_data_of_every_kind(branch, monkeypatch):
     @given(fits())
     def run(fit):
         messages = assert_true(fit.model, fit.X, fit.y, fit.weight)
-        if branch != "dual":  # nothing but rounding errors keeps a Hessian from tol
+        # Nothing but rounding keeps a Hessian from tol. Without an intercept, columns far from zero are all alike.
+        if branch != "dual" and (fit.model.fit_intercept or "move_columns" not in fit.origin):
             assert all("rounding" in message or "float32" in message for message in messages), messages
 
     run()

@@ -111,6 +111,15 @@ def test_a_step_on_squared_loss_is_the_best_of_its_line(loss, layout):
         assert np.all(np.abs(dot_by_task(problem, step, gradient)) <= 1e-12 * sizes + 1e-15 * value)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_conjugate_gradients_do_not_drift_from_the_gradient(seed):
+    """Of a fit that interpolates F falls on and on, and the gradient with it, far below where it began."""
+    rng = np.random.default_rng(seed)
+    X, y = rng.standard_normal((5, 40)), rng.standard_normal(5)
+    model = Ridge(alpha=1e-6, solver=LBFGS("none"), tol=1e-10).fit(X, y)
+    assert model.suboptimality_ <= 1e-10
+
+
 class Recorded(PreconditionedSVRG):
     """Keeps the batches that were drawn."""
 

@@ -170,6 +170,7 @@ class Descent:
             return True
         if self.pairs:  # what is remembered may mislead where rounding errors rule
             self.pairs.clear()
+            self.value, self.gradient = self._evaluate(self.theta, self.z)
             return self._move(self._direction())
         return False
 
@@ -252,10 +253,8 @@ class Descent:
             return False
         if np.all(-slope <= rounding) and self._decrement_grows(gradient):
             return False
-        if problem.loss == "squared" and self._has_drifted(gradient, -slope > rounding):
-            value, gradient = problem.evaluate(theta, z)
-            self._count_pass()
-            self.largest = dot_by_task(problem, gradient, gradient)
+        if problem.loss == "squared" and self._has_drifted(gradient):
+            value, gradient = self._evaluate(theta, z)
         s, y = theta - self.theta, gradient - self.gradient
         sy = dot_by_task(problem, s, y)
         self.pairs.append((s, y, np.where(sy > 0, sy, np.inf)))  # a task that did not move learns nothing
@@ -263,11 +262,18 @@ class Descent:
         self.theta, self.z, self.value, self.gradient = theta, z, value, gradient
         return True
 
-    def _has_drifted(self, gradient, falls):
-        """Whether the gradient of a task whose F still falls is small beside what its changes were added up from."""
+    def _evaluate(self, theta, z):
+        """Return F and its gradient, free of the rounding errors of what led there."""
+        value, gradient = self.problem.evaluate(theta, z)
+        self._count_pass()
+        self.largest = dot_by_task(self.problem, gradient, gradient)
+        return value, gradient
+
+    def _has_drifted(self, gradient):
+        """Whether the gradient of a task has become small beside what its changes were added up from."""
         size = dot_by_task(self.problem, gradient, gradient)
         self.largest = np.maximum(self.largest, size)
-        return np.any(falls & (size < DRIFT * self.largest))
+        return np.any(size < DRIFT * self.largest)
 
     def _decrement_grows(self, gradient):
         """Whether, where F is all rounding errors, the preconditioned gradient has become larger."""
