@@ -136,20 +136,15 @@ class FiniteSum:
         """Return the row numbers at `positions` among the rows of positive weight."""
         return positions if self.rows is None else self.rows[positions]
 
-    def blocks(self, width=None):
-        """Yield (row numbers, those rows of X as float64) for blocks of `BLOCK_VALUES` values, `width` a row."""
-        size = max(1, int(BLOCK_VALUES / max(1.0, width or self.values_per_row)))
-        for first in range(0, self.n_samples, size):
-            if self.rows is None:
-                rows = slice(first, min(self.n_samples, first + size))
-            else:
-                rows = self.rows[first : first + size]
-            yield rows, self.X[rows].astype(np.float64, copy=False)
+    def blocks(self):
+        """Yield (row numbers, those rows of X as float64) for blocks of `BLOCK_VALUES` values."""
+        for rows in self.row_slices(max(1, int(BLOCK_VALUES / max(1.0, self.values_per_row)))):
+            yield rows, self._values(rows)
 
-    def squared_blocks(self):
-        """Yield what `blocks` yields, every value squared."""
-        for rows, block in self.blocks():
-            yield rows, block.multiply(block) if sp.issparse(block) else block * block
+    def _values(self, rows):
+        """Return the rows of X of a slice from `row_slices`, as float64; a view where they are that already."""
+        selected = slice(rows[0], rows[-1] + 1) if self.rows is None else rows
+        return self.X[selected].astype(np.float64, copy=False)
 
     # Passes over all rows
 
@@ -213,7 +208,7 @@ class FiniteSum:
 
     def _evaluate_by_blas(self, rows, theta, z, value, gradient):
         """What `kernels.evaluate` does, for dense rows and several outputs: X W' and R' X are matrix products."""
-        X = self.X[rows if self.rows is not None else slice(rows[0], rows[-1] + 1)].astype(np.float64, copy=False)
+        X = self._values(rows)
         K = self.n_outputs
         z.reshape(-1, K)[rows] = X @ self.coef(theta).T + self.intercept(theta)
         r = np.zeros(len(rows) * K)
@@ -274,6 +269,21 @@ class FiniteSum:
         """Return the entries of `per_output`, equal within each task, that belong to the tasks."""
         return per_output if self.loss == "squared" else per_output[:1]
 
+    def dot_by_task(self, a, b):
+        """Return the inner products of two vectors, flat as theta, task by task: shape (n_tasks,)."""
+        if self.n_tasks == 1:
+            return np.array([a @ b])
+        return np.einsum("kj,kj->k", self.coef(a), self.coef(b)) + self.intercept(a) * self.intercept(b)
+
+    def times_task(self, factor, a):
+        """Return a vector, flat as theta, each task's part multiplied by its entry of `factor`."""
+        if self.n_tasks == 1:
+            return factor[0] * a
+        out = a.copy()
+        self.coef(out)[:] *= factor[:, None]
+        self.intercept(out)[:] *= factor
+        return out
+
     def objective(self, theta):
         """Return F of each task, shape (n_tasks,)."""
         value, _, _ = self.loss_in_shift(self.raw_prediction(theta), np.zeros(self.n_outputs))
@@ -299,27 +309,28 @@ class FiniteSum:
             pass
         return norms
 
+    def _moments(self, centre):
+        """Return the weighted means of [x_j stored], x_j - centre_j and its square, the last two of stored values."""
+
+        def sums(rows):
+            out = np.zeros((3, self.n_features))
+            self.kernels.add_moments(rows, centre, *out)
+            return out
+
+        return sum(self._map_slices(sums)) / self.n_samples
+
     def column_moments(self):
         """Return the weighted mean and variance of each column, the variance 0 where only rounding errors vary.
 
         One effective pass.
         """
-
-        def sums(centre):
-            def of_rows(rows):
-                out = np.zeros((3, self.n_features))
-                self.kernels.add_moments(rows, centre, *out)
-                return out
-
-            return sum(self._map_slices(of_rows)) / self.n_samples
-
-        _, mean, _ = sums(np.zeros(self.n_features))
-        stored, _, variance = sums(mean)
+        _, mean, _ = self._moments(np.zeros(self.n_features))
+        stored, _, variance = self._moments(mean)
         missing = 1 - stored  # the zeros that CSR rows do not store
         variance += np.where(missing > self.n_samples * EPS, missing, 0.0) * mean**2  # else the rounding of the sum
         variance[variance <= (64 * EPS * mean) ** 2] = 0.0
         return mean, variance
 
     def second_moment(self):
-        """Return the weighted mean of x_ij^2 of each column, shape (n_features,)."""
-        return sum(squares.T @ self.weight[rows] for rows, squares in self.squared_blocks()) / self.n_samples
+        """Return the weighted mean of x_ij^2 of each column, shape (n_features,). Half a pass."""
+        return self._moments(np.zeros(self.n_features))[2]

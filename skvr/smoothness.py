@@ -32,9 +32,7 @@ def row_curvature(problem, metric=None):
         if metric is None:
             norms = problem.squared_row_norms + problem.fit_intercept
         else:
-            norms = np.zeros(problem.X.shape[0])
-            for rows, squares in problem.squared_blocks():
-                norms[rows] = squares @ metric[:-1]
+            norms = problem.standardised_row_norms(np.zeros(problem.n_features), 1 / np.sqrt(metric[:-1]))
             norms += metric[-1] * problem.fit_intercept
         curvature = CURVATURE[problem.loss] * problem.weight * norms
     if not np.all(np.isfinite(curvature)):

@@ -13,7 +13,7 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from skvr import LogisticRegression, Ridge
 from skvr.solvers import LBFGS, SDCA, PreconditionedSVRG
 from skvr.solvers.hessian import Columns
-from skvr.solvers.lbfgs import Descent, dot_by_task
+from skvr.solvers.lbfgs import Descent
 from skvr.solvers.preconditioner import KINDS, form
 
 LAYOUTS = ["dense", "int32"]
@@ -65,7 +65,7 @@ def test_two_loop_recursion_is_the_bfgs_matrix(kind, loss, layout, fit_intercept
     for _ in range(n_pairs):
         s = random()
         y = problem.gradient(theta + s) - problem.gradient(theta)
-        descent.pairs.append((s, y, dot_by_task(problem, s, y)))
+        descent.pairs.append((s, y, problem.dot_by_task(s, y)))
     descent.gradient = random()
     g = flat(problem, descent.gradient)
     tasks, first = first_matrix(P, problem, kind, preconditioner, descent.pairs, g)
@@ -107,8 +107,8 @@ def test_a_step_on_squared_loss_is_the_best_of_its_line(loss, layout):
         assert_close(descent.value, value)
         assert_close(descent.gradient, gradient)
         step = descent.theta - before
-        sizes = np.sqrt(dot_by_task(problem, step, step) * dot_by_task(problem, gradient, gradient))
-        assert np.all(np.abs(dot_by_task(problem, step, gradient)) <= 1e-12 * sizes + 1e-15 * value)
+        sizes = np.sqrt(problem.dot_by_task(step, step) * problem.dot_by_task(gradient, gradient))
+        assert np.all(np.abs(problem.dot_by_task(step, gradient)) <= 1e-12 * sizes + 1e-15 * value)
 
 
 @pytest.mark.parametrize("seed", range(5))

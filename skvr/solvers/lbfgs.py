@@ -150,11 +150,13 @@ class Descent:
         self.theta = theta.copy()
         self.z = np.zeros(problem.X.shape[0] * problem.n_outputs)
         self.value, self.gradient = problem.evaluate(theta, self.z)
-        self.largest = dot_by_task(problem, self.gradient, self.gradient)  # since the last evaluation
+        self.largest = problem.dot_by_task(self.gradient, self.gradient)  # since the last evaluation
         self.pairs = []  # (change of theta, change of gradient, their product task by task, inf if none), oldest first
         self.exact = False  # whether the preconditioner was the Hessian where it was formed
         self.decrement = np.inf
-        self.cost = self.passes = self.since_refresh = cost_of_pass(problem)
+        self.pass_cost = cost_of_pass(problem)
+        self.gram_cost, self.hessian_cost = cost_of_gram(problem), cost_of_hessian(problem)
+        self.cost = self.passes = self.since_refresh = self.pass_cost
 
     def run(self, accuracy):
         """Take steps until the decrement is at most `accuracy`."""
@@ -180,12 +182,12 @@ class Descent:
         coupled = False
         cost = wait = np.inf
         if self.kind == "hessian":
-            cost = wait = cost_of_hessian(problem)
+            cost = wait = self.hessian_cost
             if problem.loss == "softmax":
                 coupled = len(self.theta) <= LARGEST_COUPLED and self.passes >= cost
                 if not coupled:
-                    cost = cost_of_gram(problem)
-                    wait = max(cost, KRONECKER_PASSES * cost_of_pass(problem))
+                    cost = self.gram_cost
+                    wait = max(cost, KRONECKER_PASSES * self.pass_cost)
         if self.exact and problem.loss == "squared":  # a Hessian that does not change
             return
         if self.preconditioner is not None and self.since_refresh < wait:
@@ -205,41 +207,41 @@ class Descent:
         r, theta = self.gradient.copy(), self.theta.copy()
         factors = []
         for s, y, sy in reversed(self.pairs):
-            factors.append(dot_by_task(problem, s, r) / sy)
-            r -= times_task(problem, factors[-1], y)
+            factors.append(problem.dot_by_task(s, r) / sy)
+            r -= problem.times_task(factors[-1], y)
             if self.kind == "hessian":  # r is the gradient's part of what theta has of the penalty
-                theta -= times_task(problem, factors[-1], s)
+                theta -= problem.times_task(factors[-1], s)
         r = self.preconditioner.solve(r, theta)
         if self.kind in ("diagonal", "none"):  # these know the shape of the Hessian at best, not its size
             if self.pairs:
                 _, y, sy = self.pairs[-1]
                 size = safe_ratio(
-                    np.where(np.isinf(sy), 0.0, sy), dot_by_task(problem, y, self.preconditioner.solve(y, self.theta))
+                    np.where(np.isinf(sy), 0.0, sy), problem.dot_by_task(y, self.preconditioner.solve(y, self.theta))
                 )
             else:
-                size = safe_ratio(dot_by_task(problem, self.gradient, r), direction_curvature(problem, r))
-            r = times_task(problem, size, r)
+                size = safe_ratio(problem.dot_by_task(self.gradient, r), direction_curvature(problem, r))
+            r = problem.times_task(size, r)
         for (s, y, sy), a in zip(self.pairs, reversed(factors), strict=True):
-            r += times_task(problem, a - dot_by_task(problem, y, r) / sy, s)
+            r += problem.times_task(a - problem.dot_by_task(y, r) / sy, s)
         return -r
 
     def _move(self, direction):
         """Go along `direction` as far as the Armijo rule allows, each task its own way; return whether one could go."""
         problem = self.problem
-        slope = dot_by_task(problem, self.gradient, direction)
+        slope = problem.dot_by_task(self.gradient, direction)
         self.decrement = -0.5 * slope.sum()
         eta = np.ones(problem.n_tasks)
         rounding = 8 * EPS * np.abs(self.value)
         z = np.zeros_like(self.z)
         for _ in range(HALVINGS):
-            theta = self.theta + times_task(problem, eta, direction)
+            theta = self.theta + problem.times_task(eta, direction)
             value, gradient = problem.evaluate(theta, z)
             self._count_pass()
             if problem.loss == "squared":
                 change = gradient - self.gradient
-                eta = safe_ratio(-slope, dot_by_task(problem, change, direction))
-                theta = self.theta + times_task(problem, eta, direction)
-                gradient = self.gradient + times_task(problem, eta, change)
+                eta = safe_ratio(-slope, problem.dot_by_task(change, direction))
+                theta = self.theta + problem.times_task(eta, direction)
+                gradient = self.gradient + problem.times_task(eta, change)
                 value = self.value + 0.5 * eta * slope
                 break
             accepted = value <= self.value + ARMIJO * eta * slope + rounding
@@ -256,7 +258,7 @@ class Descent:
         if problem.loss == "squared" and self._has_drifted(gradient):
             value, gradient = self._evaluate(theta, z)
         s, y = theta - self.theta, gradient - self.gradient
-        sy = dot_by_task(problem, s, y)
+        sy = problem.dot_by_task(s, y)
         self.pairs.append((s, y, np.where(sy > 0, sy, np.inf)))  # a task that did not move learns nothing
         del self.pairs[: -self.memory or None]
         self.theta, self.z, self.value, self.gradient = theta, z, value, gradient
@@ -266,12 +268,12 @@ class Descent:
         """Return F and its gradient, free of the rounding errors of what led there."""
         value, gradient = self.problem.evaluate(theta, z)
         self._count_pass()
-        self.largest = dot_by_task(self.problem, gradient, gradient)
+        self.largest = self.problem.dot_by_task(gradient, gradient)
         return value, gradient
 
     def _has_drifted(self, gradient):
         """Whether the gradient of a task has become small beside what its changes were added up from."""
-        size = dot_by_task(self.problem, gradient, gradient)
+        size = self.problem.dot_by_task(gradient, gradient)
         self.largest = np.maximum(self.largest, size)
         return np.any(size < DRIFT * self.largest)
 
@@ -281,30 +283,11 @@ class Descent:
         return gradient @ solve(gradient, self.theta) > self.gradient @ solve(self.gradient, self.theta)
 
     def _count_pass(self):
-        cost = cost_of_pass(self.problem)
-        self.cost += cost
-        self.passes += cost
-        self.since_refresh += cost
+        self.cost += self.pass_cost
+        self.passes += self.pass_cost
+        self.since_refresh += self.pass_cost
 
 
 def safe_ratio(a, b):
     """Return a / b, and 0 where b is not positive."""
     return np.where(b > 0, a / np.where(b > 0, b, 1.0), 0.0)
-
-
-def dot_by_task(problem, a, b):
-    """Return the inner products of two vectors, flat as theta, task by task."""
-    if problem.n_tasks == 1:
-        return np.array([a @ b])
-    coef = np.einsum("kj,kj->k", problem.coef(a), problem.coef(b))
-    return coef + problem.intercept(a) * problem.intercept(b)
-
-
-def times_task(problem, factor, a):
-    """Return a vector, flat as theta, each task's part multiplied by its entry of `factor`."""
-    if problem.n_tasks == 1:
-        return factor[0] * a
-    out = a.copy()
-    problem.coef(out)[:] *= factor[:, None]
-    problem.intercept(out)[:] *= factor
-    return out

@@ -50,30 +50,26 @@ class Newton(Solver):
         return new_state(constant(1.0, problem), columns=Columns(problem), hessian=None)
 
     def epoch(self, problem, theta, state, rng):
-        z = problem.raw_prediction(theta)
-        shift = np.zeros(problem.n_outputs)
-        loss, _, _ = problem.loss_in_shift(z, shift)
-        gradient = problem.loss_gradient(problem.residual(z)) + problem.penalty_gradient(theta)
+        z = np.zeros(problem.X.shape[0] * problem.n_outputs)
+        value, gradient = problem.evaluate(theta, z)
         if state.hessian is None or problem.loss != "squared":  # there it is the data's alone
             state.hessian = Hessian(problem, state.columns, z)
         direction = -state.hessian.solve(gradient, theta)
-        _line_search(problem, theta, direction, gradient, z, loss)
+        _line_search(problem, theta, direction, gradient, z, value)
         next_steps(state, 1)
         state.passes += 2.5
 
 
-def _line_search(problem, theta, direction, gradient, z, loss):
+def _line_search(problem, theta, direction, gradient, z, start):
     """Step to theta + eta direction with the first eta = 1, 1/2, ... that satisfies the Armijo rule, each task its own.
 
-    F is followed along the line on the raw predictions alone. Where the promised change is at rounding level, eta = 1
-    stands.
+    `start` is F at theta. F is followed along the line on the raw predictions alone. Where the promised change is at
+    rounding level, eta = 1 stands.
     """
     K = problem.n_outputs
     dz = problem.raw_prediction(direction)
     w, d = problem.coef(theta), problem.coef(direction)
-    slope = problem.by_task(np.einsum("kj,kj->k", problem.coef(gradient), d))
-    slope += problem.by_task(problem.intercept(gradient) * problem.intercept(direction))
-    start = loss + problem.by_task(problem.penalty(theta))
+    slope = problem.dot_by_task(gradient, direction)
     eta = np.ones(problem.n_tasks)
     rounding = 8 * EPS * np.abs(start)
     for _ in range(HALVINGS):

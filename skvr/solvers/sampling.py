@@ -35,8 +35,9 @@ def row_shares(problem, columns):
 def growing_samples(problem, columns, rng):
     """Yield nested samples of the rows, each 8 times as large as the last, up to n / 8; none of small problems.
 
-    Rows are drawn with the probabilities q of `row_shares`. With one uniform u_i a row for all samples, row i is in a
-    sample where u_i < tau q_i, and weighs 1 / min(1, tau q_i): Poisson sampling.
+    A sample of S rows is that of the smallest u_i / q_i, with q from `row_shares` and one uniform u_i a row for all
+    samples. With tau the next of these values a row weighs 1 / min(1, tau q_i): priority sampling (Duffield, Lund and
+    Thorup 2007).
     """
     n = problem.n_samples
     classes = problem.n_outputs if problem.loss == "softmax" else 2
