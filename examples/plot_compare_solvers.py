@@ -145,7 +145,7 @@ for panel, problem in zip(panels, PROBLEMS, strict=True):
     F_star = fitted(problem, "auto", tol=1e-20)[-1].history_["objective"][-1]
     for label, (name, colour, style, width) in LINES.items():
         step_size = CONSTANT_STEPS[problem][name] if label.endswith("constant step") else "auto"
-        epochs = 10 if name == "auto" else PASSES
+        epochs = 20 if name == "auto" else PASSES
         history = fitted(problem, name, step_size=step_size, tol=None, max_iter=epochs)[-1].history_
         gap = (history["objective"] - F_star) / F_star
         gap = np.maximum(gap, 1e-16)  # rounding errors of F may make it negative
@@ -171,8 +171,9 @@ figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right center"
 # - The adaptive rules are fast at first where the columns have equal scales, as here, and then become slow or noisy.
 #   None of them converges linearly. adadelta starts slowly at breast cancer: its first steps have the size of the root
 #   of its epsilon.
-# - auto is a damped Newton method on problems as small as these. Its passes count the Hessian by its rows, so on this
-#   axis it looks cheaper than it is; the seconds in the tables show the work.
+# - auto uses second derivatives: by damped Newton at breast cancer, by L-BFGS that starts from a Hessian at digits. A
+#   Hessian is more work than its passes show, so on this axis auto looks cheaper than it is; the seconds in the tables
+#   show the work.
 
 # sphinx_gallery_start_ignore
 # Run as a script, the example saves the picture, and shows it where there is a display.
