@@ -229,6 +229,37 @@ def adam(problem, W, b, order, steps, batch, beta_1, beta_2, epsilon):
     return split(x)
 
 
+def amsgrad(problem, W, b, order, steps, batch, beta_1, beta_2, epsilon):
+    """Reddi, Kale and Kumar (2018), algorithm 2, with the bias corrections of `adam`."""
+    x = join(W, b)
+    m, v, v_max = np.zeros_like(x), np.zeros_like(x), np.zeros_like(x)
+    for k, (B, step) in enumerate(batches(order, batch, steps), start=1):
+        g = problem.batch_gradient(B, x)
+        m = beta_1 * m + (1 - beta_1) * g
+        v = beta_2 * v + (1 - beta_2) * g**2
+        v_max = np.maximum(v_max, v)
+        x = x - step * (m / (1 - beta_1**k)) / (np.sqrt(v_max / (1 - beta_2**k)) + epsilon)
+    return split(x)
+
+
+def heavy_ball(problem, W, b, order, steps, batch, momentum):
+    """Polyak (1964): x_{k+1} = x_k - step grad f(x_k) + momentum (x_k - x_{k-1})."""
+    x = x_before = join(W, b)
+    for B, step in batches(order, batch, steps):
+        x, x_before = x - step * problem.batch_gradient(B, x) + momentum * (x - x_before), x
+    return split(x)
+
+
+def nesterov(problem, W, b, order, steps, batch, momentum):
+    """Sutskever, Martens, Dahl and Hinton (2013), eq. 3-4. Returned is the point of the next gradient."""
+    theta = join(W, b)
+    v = np.zeros_like(theta)
+    for B, step in batches(order, batch, steps):
+        v = momentum * v - step * problem.batch_gradient(B, theta + momentum * v)
+        theta = theta + v
+    return split(theta + momentum * v)
+
+
 def sdca(problem, W, b, order, dual, intercept_square):
     """Shalev-Shwartz and Zhang (2013): the best r_i given the others; w = -1/(alpha n) sum_i r_i x_i, one output.
 

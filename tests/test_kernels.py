@@ -43,6 +43,9 @@ RULES = {
     "rmsprop": {"gamma": 0.8, "epsilon": 1e-3},
     "adadelta": {"gamma": 0.8, "rho": 0.7, "epsilon": 1e-3},
     "adam": {"beta_1": 0.8, "beta_2": 0.95, "epsilon": 1e-3},
+    "amsgrad": {"beta_1": 0.8, "beta_2": 0.7, "epsilon": 1e-3},
+    "heavy_ball": {"momentum": 0.8},
+    "nesterov": {"momentum": 0.8},
 }
 METRIC = np.resize([1.0, 0.25, 0.5], N_FEATURES + 1)
 LINEAR, ADAPTIVE = {"sgd": ("sgd", {})}, {}
@@ -80,14 +83,14 @@ def run(method, P, problem, order, steps, cuts=()):
             total, n_seen = problem.n_samples * problem.loss_gradient(table), problem.n_samples
         metric = np.unique(parameters["metric"], return_inverse=True) if "metric" in parameters else (None, None)
     elif name in RULES:
-        state = [np.zeros(theta.size) for _ in range(2 if name in ("adadelta", "adam") else 1)]
+        state = [np.zeros(theta.size) for _ in range({"adadelta": 2, "adam": 2, "amsgrad": 3}.get(name, 1))]
         rule = getattr(_kernels, name)(*state, **RULES[name])
     for first, last in pairwise(sorted({0, *cuts, len(steps)} | ({half} if name == "svrg" else set()))):
         rows, eta = order[first * batch : last * batch], steps[first:last].ravel()
         if name in ("sag", "saga"):
             n_seen = kernels.sag_epoch(rows, eta, theta, table, total, n_seen, name == "saga", *metric)
         elif name in RULES:
-            kernels.adaptive_epoch(rows, batch, eta, theta, rule)
+            kernels.rule_epoch(rows, batch, eta, theta, rule)
         elif name == "svrg":
             if first in (0, half):
                 residual = problem.residual(problem.raw_prediction(theta))
@@ -294,7 +297,7 @@ VALID = {  # what every method reads, and the arrays it writes to
     "sgd_epoch": (dict(STEPS, batch=1), dict(theta=THETA)),
     "sag_epoch": (dict(STEPS, **SAG), dict(theta=THETA, table=ROWS, sum=THETA)),
     "svrg_epoch": (dict(STEPS, batch=1, snapshot_residual=ROWS), dict(theta=THETA, full_gradient=THETA)),
-    "adaptive_epoch": (dict(STEPS, batch=1), dict(theta=THETA)),
+    "rule_epoch": (dict(STEPS, batch=1), dict(theta=THETA)),
 }
 
 
@@ -302,7 +305,7 @@ def call(method, layout="dense", **changed):
     """Call a method with valid arguments, except those in `changed`."""
     read, written = VALID[method]
     arguments = read | {name: a.copy() for name, a in written.items()} | changed
-    if method == "adaptive_epoch":
+    if method == "rule_epoch":
         arguments.setdefault("rule", _kernels.adagrad(THETA.copy(), 1e-6))
     problem = compiled(make_problem("squared" if method == "sdca_epoch" else "squared-3"), layout)
     getattr(problem.kernels, method)(**arguments)
@@ -338,7 +341,7 @@ def test_arrays_that_do_not_fit_are_refused(method, layout):
 
 
 def test_numbers_that_do_not_fit_are_refused():
-    for method in ("sgd_epoch", "svrg_epoch", "adaptive_epoch"):
+    for method in ("sgd_epoch", "svrg_epoch", "rule_epoch"):
         for batch in (-1, 0, 2, N_ROWS):  # 2, N_ROWS: not the batch that the steps are for
             with pytest.raises((TypeError, ValueError), match=r"arguments|batch|eta"):
                 call(method, batch=batch)
@@ -347,7 +350,7 @@ def test_numbers_that_do_not_fit_are_refused():
             call("sag_epoch", **wrong)
     for rule in (None, _kernels.adagrad(np.zeros(3), 1e-6)):
         with pytest.raises((TypeError, ValueError), match=r"arguments|state"):
-            call("adaptive_epoch", rule=rule)
+            call("rule_epoch", rule=rule)
     for state in ((np.zeros(3), np.zeros(4)), (np.zeros(3, dtype=np.float32), np.zeros(3))):
         with pytest.raises((TypeError, ValueError), match=r"arguments|one size"):
             _kernels.adam(*state, 0.9, 0.999, 1e-8)

@@ -1,4 +1,4 @@
-// The loops over drawn rows, one a family. Each is a pure function of the data, the drawn `order`, the step sizes of its
+// The loops over drawn rows of the linear methods, one a family. Each is a pure function of the data, the drawn `order`, the step sizes of its
 // steps (n_steps x K) and the state it is given: nothing random, no stopping rule.
 #pragma once
 
@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "iterate.hpp"
-#include "rules.hpp"
 
 namespace skvr {
 
@@ -90,43 +89,6 @@ SKVR_CLONES void svrg_epoch(const Data& data, const int64_t* order, size_t n, si
         w.step(order + first, m, eta, a.data(), nullptr, 1.0);
     }
     w.finish();
-}
-
-// adagrad, rmsprop, adadelta, adam: the gradient of a mini-batch, whole, handed to the rule. The rules divide coordinate
-// by coordinate, so with alpha > 0 a CSR row has no closed form to wait for: O(p K) per step, whatever the layout.
-template <class Data>
-SKVR_CLONES void adaptive_epoch(const Data& data, Rule& rule, const int64_t* order, size_t n, size_t batch,
-                                const double* eta, double* theta) {
-    const size_t K = data.n_outputs();
-    std::vector<double> z(K), r(abreast * K), g(data.size());
-    for (size_t first = 0; first < n; first += batch, eta += K) {
-        const size_t m = std::min(batch, n - first);
-        std::fill(g.begin(), g.end(), 0.0);
-        for (size_t t = 0; t < m; ++t) {
-            const size_t i = size_t(order[first + t]);
-            prefetch(data, order, first + t, n, 0);
-            data.predict(i, theta, z.data());
-            const size_t held = t % abreast;
-            data.residual(i, z.data(), &r[held * K]);
-            for (size_t k = 0; k < K; ++k) r[held * K + k] /= double(m);
-            prefetch(data, order, first + t, n, 1);
-            if (held + 1 == abreast || t + 1 == m)
-                data.add_gradient(order + first + t - held, held + 1, r.data(), g.data());
-        }
-        data.for_each_coefficient([&](size_t begin, size_t end, size_t k) {
-            for (size_t q = begin; q < end; ++q) g[q] += data.alpha[k] * theta[q];
-        });
-        rule.begin_step();
-        if (std::all_of(eta, eta + K, [&](double e) { return e == eta[0]; })) {
-            rule.update(theta, g.data(), 0, data.n_parameters(), eta[0]);
-        } else {  // targets with step sizes of their own
-            data.for_each_coefficient([&](size_t begin, size_t end, size_t k) {
-                rule.update(theta, g.data(), begin, end, eta[k]);
-            });
-            for (size_t q = data.n_coefficients(); q < data.n_parameters(); ++q)
-                rule.update(theta, g.data(), q, q + 1, eta[q - data.n_coefficients()]);
-        }
-    }
 }
 
 }  // namespace skvr

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "epochs.hpp"
+#include "rule_epochs.hpp"
 #include "second_order.hpp"
 
 namespace skvr {
@@ -59,8 +60,9 @@ struct Kernels {
                              std::optional<ConstVector> metric, std::optional<Order> group) const = 0;
     virtual void svrg_epoch(Order, size_t batch, ConstVector eta, Vector theta, ConstVector snapshot_residual,
                             Vector full_gradient) const = 0;
-    virtual void adaptive_epoch(Order, size_t batch, ConstVector eta, Vector theta, Rule& rule,
-                                size_t state_size) const = 0;
+    virtual void rule_epoch(Order, size_t batch, ConstVector eta, Vector theta, Rule& rule, size_t state_size,
+                            std::optional<Vector> total) const = 0;
+    virtual bool is_lazy(const Rule& rule, size_t batch) const = 0;
 };
 
 template <class Data>
@@ -203,11 +205,23 @@ struct KernelsOf final : Kernels {
         skvr::svrg_epoch(data, order.data(), order.size(), batch, eta.data(), theta.data(), snapshot_residual.data(),
                          full_gradient.data());
     }
-    void adaptive_epoch(Order order, size_t batch, ConstVector eta, Vector theta, Rule& rule,
-                        size_t state_size) const override {
+    void rule_epoch(Order order, size_t batch, ConstVector eta, Vector theta, Rule& rule, size_t state_size,
+                    std::optional<Vector> total) const override {
         check(order), steps(eta, order, batch), per_parameter(theta);
         require(state_size == data.size(), "the rule's state has the wrong size");
-        skvr::adaptive_epoch(data, rule, order.data(), order.size(), batch, eta.data(), theta.data());
+        if (total) per_parameter(*total);
+        const auto run = [&](auto& epoch) {
+            epoch(data, rule, order.data(), order.size(), batch, eta.data(), theta.data(), total ? total->data() : nullptr);
+        };
+        if constexpr (Data::Rows::sparse)
+            if (is_lazy(rule, batch)) return run(skvr::lazy_rule_epoch<Data>);
+        run(skvr::rule_epoch<Data>);
+    }
+    bool is_lazy(const Rule& rule, size_t batch) const override {
+        if constexpr (Data::Rows::sparse)
+            return rule.has_closed_form() && touches_few_features(data.rows, batch) &&
+                   std::all_of(data.alpha, data.alpha + data.n_outputs(), [](double a) { return a == 0; });
+        return false;
     }
 };
 

@@ -17,7 +17,7 @@ struct DenseRows {
     const T* data;
     size_t n_features;
 
-    static constexpr bool feature_major = false;
+    static constexpr bool sparse = false;
     const T* row(size_t i) const { return data + i * n_features; }
 
     // stored_j += weight, first_j += weight d, second_j += weight d^2 with d = x_j - centre_j
@@ -92,7 +92,7 @@ struct CsrRows {
     size_t n_features;
     size_t n_rows, n_nonzeros;
 
-    static constexpr bool feature_major = true;
+    static constexpr bool sparse = true;
 
     void prefetch(size_t i, size_t half) const {
         const size_t first = size_t(indptr[i]), count = size_t(indptr[i + 1]) - first;
