@@ -36,6 +36,12 @@ def check_number(name, value, *, low=None, high=None, low_included=True, high_in
         raise ValueError(f"{name} must be {kind} in {interval}, got {value!r}.")
 
 
+def check_flag(name, value):
+    """Raise TypeError unless `value` is True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False, got {value!r}.")
+
+
 def check_option(name, value, options):
     """Raise ValueError unless `value` is one of the `options`."""
     if not isinstance(value, str) or value not in options:
