@@ -89,8 +89,9 @@ left.axhline(
 left.set(xlabel="rows read", ylabel="error on unseen rows", title="One pass over the file", xscale="log")
 left.legend()
 sizes = {"file": path.stat().st_size, "peak memory": peak, "chunk": X_chunk.nbytes}
-bars = right.bar([name.replace(" ", "\n") for name in sizes], [size / 1e6 for size in sizes.values()], color=["0.6",
-"C0", "C0"]) right.bar_label(bars, fmt="%.1f")
+megabytes = [size / 1e6 for size in sizes.values()]
+bars = right.bar([name.replace(" ", "\n") for name in sizes], megabytes, color=["0.6", "C0", "C0"])
+right.bar_label(bars, fmt="%.1f")
 right.set(ylabel="MB", title="Memory", ylim=(0, 1.15 * sizes["file"] / 1e6))
 plt.show()
 

@@ -10,6 +10,7 @@ from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skvr._blas import one_blas_thread
+from skvr._callbacks import CallbackSupportMixin, FitTask
 from skvr._validation import canonical, check_flag, check_number, check_sparse_structure
 from skvr.problem import FiniteSum
 from skvr.solvers import certify, get_solver, solve
@@ -17,7 +18,7 @@ from skvr.solvers import certify, get_solver, solve
 EPS_32 = np.finfo(np.float32).eps  # a smaller tol cannot be kept in float32
 
 
-class FiniteSumEstimator(BaseEstimator):
+class FiniteSumEstimator(CallbackSupportMixin, BaseEstimator):
     """Base of the estimators; not public."""
 
     def _check_parameters(self):
@@ -55,8 +56,13 @@ class FiniteSumEstimator(BaseEstimator):
         X, y = validated
         return canonical(X), y
 
-    def _solve(self, solver, X, y, sample_weight, alpha, loss):
-        """Minimise F; return the `Result`, and coef (n_outputs, n_features) and intercept in X's dtype."""
+    def _task(self, X, y, sample_weight, **attributes):
+        """Return what callbacks are told of this fit; `y` is a function, `attributes` go to `_attributes`."""
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        return FitTask(self, X, y, metadata, lambda *fitted: self._attributes(*fitted, **attributes))
+
+    def _solve(self, task, solver, X, y, sample_weight, alpha, loss):
+        """Minimise F and set `coef_`, `intercept_` and the other attributes of the `task`; return the `Result`."""
         with one_blas_thread():
             problem = FiniteSum(X, y, sample_weight, alpha, loss, bool(self.fit_intercept), self.n_jobs)
             theta, memory = problem.zeros(), None
@@ -72,6 +78,7 @@ class FiniteSumEstimator(BaseEstimator):
                 rng=self._rng(),
                 verbose=int(self.verbose),
                 memory=memory,
+                task=task if task.begin(problem) else None,
             )
             coef, intercept = problem.coef(theta), problem.intercept(theta)
             if loss == "softmax" and self.tol is not None:  # equal shifts of all classes change no probability
@@ -81,7 +88,8 @@ class FiniteSumEstimator(BaseEstimator):
             if X.dtype == np.float32:
                 self._round_to_float32(problem, theta, result)
         self._seen = problem.n_samples, float(sample_weight.sum())  # where partial_fit goes on
-        return result, coef.astype(X.dtype, order="C"), intercept.astype(X.dtype)
+        vars(self).update(task.attributes(coef.astype(X.dtype, order="C"), intercept.astype(X.dtype)))
+        return result
 
     def _rng(self):
         return np.random.default_rng(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))

@@ -4,6 +4,7 @@ import numpy as np
 from scipy.special import expit, log_expit, log_softmax, softmax
 
 from skvr._base import FiniteSumEstimator
+from skvr._callbacks import with_callbacks
 from skvr._classes import LinearClassifierMixin
 from skvr._partial_fit import PartialFitMixin, needs_streaming_solver
 from skvr._validation import check_number, unchanged_on_failure
@@ -139,6 +140,8 @@ class LogisticRegression(LinearClassifierMixin, PartialFitMixin, FiniteSumEstima
         self.n_jobs = n_jobs
         self.verbose = verbose
 
+    @unchanged_on_failure
+    @with_callbacks
     def fit(self, X, y, sample_weight=None):
         """Fit the model.
 
@@ -156,18 +159,18 @@ class LogisticRegression(LinearClassifierMixin, PartialFitMixin, FiniteSumEstima
         self : LogisticRegression
             The fitted estimator. If `fit` raises, the estimator is as it was.
         """
-        with unchanged_on_failure(self):
-            solver = self._check_parameters()
-            check_number("C", self.C, low=0, high=np.inf, low_included=False)
-            X, classes, codes, weight = self._validate_classes(X, y, sample_weight)
-            alpha = self._alpha_in_F(weight.sum(), classes)
-            result, coef, intercept = self._solve(solver, X, *_targets(codes, classes, weight, alpha))
-            self.classes_ = classes
-            self.coef_, self.intercept_ = coef, intercept
-            self._set_result(result, 1)
+        solver = self._check_parameters()
+        check_number("C", self.C, low=0, high=np.inf, low_included=False)
+        X, classes, codes, weight = self._validate_classes(X, y, sample_weight)
+        alpha = self._alpha_in_F(weight.sum(), classes)
+        task = self._task(X, lambda: classes[codes], sample_weight, classes_=classes)
+        result = self._solve(task, solver, X, *_targets(codes, classes, weight, alpha))
+        self._set_result(result, 1)
+        task.end()
         return self
 
     @needs_streaming_solver
+    @unchanged_on_failure
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Run one epoch over a chunk of rows, going on from the last call.
 
@@ -200,19 +203,21 @@ class LogisticRegression(LinearClassifierMixin, PartialFitMixin, FiniteSumEstima
         ValueError
             If the input is invalid, if `class_weight` is "balanced", or if the coefficients diverge.
         """
-        with unchanged_on_failure(self):
-            solver = self._check_parameters()
-            check_number("C", self.C, low=0, high=np.inf, low_included=False)
-            X, codes, weight = self._validate_chunk(X, y, classes, sample_weight)
+        solver = self._check_parameters()
+        check_number("C", self.C, low=0, high=np.inf, low_included=False)
+        X, codes, weight = self._validate_chunk(X, y, classes, sample_weight)
 
-            def penalty(total):
-                return self._alpha_in_F(total, self.classes_)
+        def penalty(total):
+            return self._alpha_in_F(total, self.classes_)
 
-            y, weight, _, loss = _targets(codes, self.classes_, weight, None)
-            result, stream, coef, intercept = self._take_chunk(solver, X, y, weight, penalty, loss)
-            self.coef_, self.intercept_ = coef, intercept
-            self._set_result(result, 1, stream)
+        y, weight, _, loss = _targets(codes, self.classes_, weight, None)
+        result, stream, coef, intercept = self._take_chunk(solver, X, y, weight, penalty, loss)
+        vars(self).update(self._attributes(coef, intercept))
+        self._set_result(result, 1, stream)
         return self
+
+    def _attributes(self, coef, intercept, **others):
+        return {"coef_": coef, "intercept_": intercept, **others}
 
     def _alpha_in_F(self, total_weight, classes):
         """Return 1 / (C S) of each output, refusing what float64 cannot hold."""

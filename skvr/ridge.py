@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin
 
 from skvr._base import FiniteSumEstimator
+from skvr._callbacks import with_callbacks
 from skvr._partial_fit import PartialFitMixin, needs_streaming_solver
 from skvr._validation import check_number, check_sample_weight, unchanged_on_failure
 
@@ -48,13 +49,17 @@ class RidgeBase(PartialFitMixin, FiniteSumEstimator):
             return self._alpha_in_F(Y, sample_weight, total)
 
         result, stream, coef, intercept = self._take_chunk(solver, X, Y, sample_weight, penalty, "squared")
-        self._set_coefficients(coef, intercept[0] if one_dimensional else intercept)
+        vars(self).update(self._attributes(coef, intercept, one_dimensional))
         self._set_result(result, Y.shape[1], stream)
 
-    def _set_coefficients(self, coef, intercept):
-        """Set them in scikit-learn's shapes: one target gives a 1-D coef_, no intercept the number 0.0."""
-        self.coef_ = coef if len(coef) > 1 else coef[0]
-        self.intercept_ = intercept if self.fit_intercept else 0.0
+    def _attributes(self, coef, intercept, one_dimensional=False, **others):
+        """Return the attributes in scikit-learn's shapes: one target gives a 1-D coef_, no intercept the number 0.0."""
+        intercept = intercept[0] if one_dimensional else intercept
+        return {
+            "coef_": coef if len(coef) > 1 else coef[0],
+            "intercept_": intercept if self.fit_intercept else 0.0,
+            **others,
+        }
 
 
 class Ridge(MultiOutputMixin, RegressorMixin, RidgeBase):
@@ -178,6 +183,8 @@ class Ridge(MultiOutputMixin, RegressorMixin, RidgeBase):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
+    @unchanged_on_failure
+    @with_callbacks
     def fit(self, X, y, sample_weight=None):
         """Fit the model.
 
@@ -195,19 +202,20 @@ class Ridge(MultiOutputMixin, RegressorMixin, RidgeBase):
         self : Ridge
             The fitted estimator. If `fit` raises, the estimator is as it was.
         """
-        with unchanged_on_failure(self):
-            solver = self._check_parameters()
-            X, y = self._validate_rows(X, y, multi_output=True, y_numeric=True)
-            sample_weight = check_sample_weight(sample_weight, X)
-            y = np.asarray(y, dtype=np.float64)
-            Y = y.reshape(len(y), -1)
-            alpha = self._alpha_in_F(Y, sample_weight)
-            result, coef, intercept = self._solve(solver, X, Y, sample_weight, alpha, "squared")
-            self._set_coefficients(coef, intercept if y.ndim == 2 else intercept[0])
-            self._set_result(result, Y.shape[1])
+        solver = self._check_parameters()
+        X, y = self._validate_rows(X, y, multi_output=True, y_numeric=True)
+        weight = check_sample_weight(sample_weight, X)
+        y = np.asarray(y, dtype=np.float64)
+        Y = y.reshape(len(y), -1)
+        alpha = self._alpha_in_F(Y, weight)
+        task = self._task(X, lambda: y, sample_weight, one_dimensional=y.ndim == 1)
+        result = self._solve(task, solver, X, Y, weight, alpha, "squared")
+        self._set_result(result, Y.shape[1])
+        task.end()
         return self
 
     @needs_streaming_solver
+    @unchanged_on_failure
     def partial_fit(self, X, y, sample_weight=None):
         """Run one epoch over a chunk of rows, going on from the last call.
 
@@ -238,18 +246,17 @@ class Ridge(MultiOutputMixin, RegressorMixin, RidgeBase):
         ValueError
             If the input is invalid, or if the coefficients diverge.
         """
-        with unchanged_on_failure(self):
-            solver = self._check_parameters()
-            first = not hasattr(self, "coef_")
-            X, y = self._validate_rows(X, y, reset=first, multi_output=True, y_numeric=True)
-            sample_weight = check_sample_weight(sample_weight, X)
-            y = np.asarray(y, dtype=np.float64)
-            Y = y.reshape(len(y), -1)
-            if not first and Y.shape[1] != len(np.atleast_2d(self.coef_)):
-                raise ValueError(
-                    f"y must have {len(np.atleast_2d(self.coef_))} targets as in the first call, got shape {y.shape}."
-                )
-            self._take_targets(solver, X, Y, sample_weight, one_dimensional=y.ndim == 1)
+        solver = self._check_parameters()
+        first = not hasattr(self, "coef_")
+        X, y = self._validate_rows(X, y, reset=first, multi_output=True, y_numeric=True)
+        sample_weight = check_sample_weight(sample_weight, X)
+        y = np.asarray(y, dtype=np.float64)
+        Y = y.reshape(len(y), -1)
+        if not first and Y.shape[1] != len(np.atleast_2d(self.coef_)):
+            raise ValueError(
+                f"y must have {len(np.atleast_2d(self.coef_))} targets as in the first call, got shape {y.shape}."
+            )
+        self._take_targets(solver, X, Y, sample_weight, one_dimensional=y.ndim == 1)
         return self
 
     def predict(self, X):

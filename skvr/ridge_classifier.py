@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.preprocessing import LabelBinarizer
 
+from skvr._callbacks import with_callbacks
 from skvr._classes import LinearClassifierMixin
 from skvr._partial_fit import needs_streaming_solver
 from skvr._validation import unchanged_on_failure
@@ -110,6 +111,8 @@ class RidgeClassifier(LinearClassifierMixin, RidgeBase):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
+    @unchanged_on_failure
+    @with_callbacks
     def fit(self, X, y, sample_weight=None):
         """Fit the model.
 
@@ -127,18 +130,18 @@ class RidgeClassifier(LinearClassifierMixin, RidgeBase):
         self : RidgeClassifier
             The fitted estimator. If `fit` raises, the estimator is as it was.
         """
-        with unchanged_on_failure(self):
-            solver = self._check_parameters()
-            X, classes, codes, weight = self._validate_classes(X, y, sample_weight)
-            Y = _indicators(codes, classes)
-            alpha = self._alpha_in_F(Y, weight)
-            result, coef, intercept = self._solve(solver, X, Y, weight, alpha, "squared")
-            self._set_coefficients(coef, intercept)
-            self.classes_ = classes
-            self._set_result(result, Y.shape[1])
+        solver = self._check_parameters()
+        X, classes, codes, weight = self._validate_classes(X, y, sample_weight)
+        Y = _indicators(codes, classes)
+        alpha = self._alpha_in_F(Y, weight)
+        task = self._task(X, lambda: classes[codes], sample_weight, classes_=classes)
+        result = self._solve(task, solver, X, Y, weight, alpha, "squared")
+        self._set_result(result, Y.shape[1])
+        task.end()
         return self
 
     @needs_streaming_solver
+    @unchanged_on_failure
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Run one epoch over a chunk of rows, going on from the last call, as in `Ridge`.
 
@@ -165,10 +168,9 @@ class RidgeClassifier(LinearClassifierMixin, RidgeBase):
         ValueError
             If the input is invalid, if `class_weight` is "balanced", or if the coefficients diverge.
         """
-        with unchanged_on_failure(self):
-            solver = self._check_parameters()
-            X, codes, weight = self._validate_chunk(X, y, classes, sample_weight)
-            self._take_targets(solver, X, _indicators(codes, self.classes_), weight)
+        solver = self._check_parameters()
+        X, codes, weight = self._validate_chunk(X, y, classes, sample_weight)
+        self._take_targets(solver, X, _indicators(codes, self.classes_), weight)
         return self
 
 

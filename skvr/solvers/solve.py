@@ -32,10 +32,11 @@ class Result:
     memory: object = None
 
 
-def solve(problem, solver, theta, *, tol, max_iter, rng, verbose=0, memory=None):
+def solve(problem, solver, theta, *, tol, max_iter, rng, verbose=0, memory=None, task=None):
     """Run `solver` on `problem` from the parameters `theta`, which it changes, until the stopping rule holds.
 
-    With `tol` the intercept ends as the best one for the coefficients. `memory` is that of an earlier fit's `Result`.
+    With `tol` the intercept ends as the best one for the coefficients. `memory` is that of an earlier fit's `Result`,
+    `task` what callbacks are told of each epoch, and may ask to stop.
 
     Raises
     ------
@@ -48,24 +49,30 @@ def solve(problem, solver, theta, *, tol, max_iter, rng, verbose=0, memory=None)
         print(f"auto: {chosen!r}, since {solver.choose(problem)[1]}")
     solver = chosen
     certificate = Certificate(problem)
-    every_epoch = verbose > 0 or solver.evaluates_every_epoch
+    every_epoch = verbose > 0 or task is not None or solver.evaluates_every_epoch
     rule = StoppingRule(tol, every_epoch, solver.converges_linearly, solver.estimates_bound)
     history = History(verbose)
     reason = None
     with np.errstate(over="ignore", invalid="ignore"):
         with history.timed("solver_seconds"):
             state = solver.init(problem, theta, rng) if memory is None else solver.resume(problem, theta, rng, memory)
+        iterate, stop = theta, False
         for epoch in range(1, max_iter + 1):
+            if task is not None:
+                task.begin_epoch(iterate)
             with history.timed("solver_seconds"):
                 solver.epoch(problem, theta, state, rng)
             if not np.all(np.isfinite(theta)):
                 raise not_finite(problem, solver, state, epoch)
+            iterate = solver.iterate(problem, theta, state)
+            if task is not None:
+                stop = task.end_epoch(iterate)
             if not (
                 epoch == max_iter
+                or stop
                 or rule.is_due(epoch, certificate, lambda: solver.bound_estimate(problem, theta, state, certificate))
             ):
                 continue
-            iterate = solver.iterate(problem, theta, state)
             with history.timed("evaluation_seconds"):
                 evaluation = certificate.evaluate(iterate)
             if evaluation is None:
@@ -75,7 +82,7 @@ def solve(problem, solver, theta, *, tol, max_iter, rng, verbose=0, memory=None)
             elif solver.adopts_intercept:
                 problem.intercept(theta)[:] = evaluation.intercept
             history.add(epoch, state.passes, evaluation, current_step_size(state))
-            reason = rule.update(epoch, evaluation)
+            reason = rule.update(epoch, evaluation) or ("callback" if stop else None)
             if reason is not None:
                 break
     theta[:] = iterate

@@ -150,7 +150,7 @@ def warn_of(reason, rule, problem, solver, step_size, max_iter, n_iter):
             stacklevel=5,
         )
         return
-    if reason == "tol":
+    if reason in ("tol", "callback"):
         return
     certified = not np.any(np.isnan(evaluation.bound))
     quantity = "a certified relative suboptimality" if certified else "a relative gradient"
