@@ -127,7 +127,7 @@ BAD_PARAMETERS = [
     ({"solver": "sag", "step_size": 0}, ValueError, "step_size must be a positive number"),
     ({"solver": "sag", "step_size": np.nan}, ValueError, "step_size"),
     ({"solver": "sag", "step_size": np.inf}, ValueError, "step_size"),
-    ({"solver": "adam", "step_size": "line-search"}, ValueError, "step_size must be a positive number or one of"),
+    ({"solver": "adam", "step_size": "line-search"}, ValueError, "step_size must be a positive number, one of"),
     ({"solver": "sag", "step_size": [0.1]}, TypeError, "step_size"),
     ({"solver": "sag", "batch_size": 4}, ValueError, "takes no batch_size"),
     ({"solver": "svrg", "batch_size": 0}, ValueError, "batch_size must be a positive integer"),
