@@ -289,6 +289,19 @@ def test_planes_are_drawn(plot_method):
         np.testing.assert_array_equal(np.ravel(display.surface_.get_array()), display.values.ravel())
 
 
+def test_colours_are_logarithmic_where_they_can_be():
+    model = LogisticRegression().fit(X, y)
+    display = LossSurfaceDisplay.from_estimator(model, X, y, grid_resolution=5)
+    assert display.surface_.norm.__class__.__name__ == "LogNorm"
+    levels = display.surface_.levels
+    assert (levels[0], levels[-1]) == (display.values.min(), display.values.max())
+    assert display.plot(levels=[0.1, 1.0, 2.0]).surface_.levels.tolist() == [0.1, 1.0, 2.0]
+    display.values = display.values - display.values.min()
+    assert display.plot().surface_.norm.__class__.__name__ == "Normalize"
+    display.values = np.ones_like(display.values)
+    assert display.plot(plot_method="pcolormesh").surface_.norm.__class__.__name__ == "Normalize"
+
+
 def test_wrong_arguments_of_loss_surface():
     model = LogisticRegression().fit(X, y)
     draw = LossSurfaceDisplay.from_estimator

@@ -22,6 +22,7 @@ QUANTITIES = {"objective": "objective F", "loss": "mean loss"}
 KINDS = {"line": 1, "plane": 2}
 MARGIN = 1.25  # how far the picture reaches beyond a trajectory
 LEVELS = 24
+NEGLIGIBLE = 1e-6  # times the largest value: below it a logarithmic scale would show nothing else
 
 
 class LossSurfaceDisplay:
@@ -99,7 +100,7 @@ class LossSurfaceDisplay:
         ax : matplotlib Axes, default=None
             Axes to draw on; None makes a new figure.
         plot_method : {"contourf", "contour", "pcolormesh"}, default="contourf"
-            How a plane is drawn.
+            How a plane is drawn. Levels and colours are logarithmic, unless the smallest value is nearly 0.
         path_kwargs : dict, default=None
             Keyword arguments of matplotlib's `plot` for the trajectory.
         **kwargs : dict
@@ -129,8 +130,7 @@ class LossSurfaceDisplay:
             if "label" in kwargs:
                 ax.legend()
         else:
-            if plot_method != "pcolormesh" and "levels" not in kwargs:
-                kwargs["levels"] = LEVELS
+            kwargs = {**_logarithmic_colours(self.values, plot_method), **kwargs}
             self.surface_ = getattr(ax, plot_method)(*self.coordinates, self.values, **kwargs)
             self.lines_ = []
             if self.path is not None:
@@ -236,6 +236,20 @@ class LossSurfaceDisplay:
             coordinates=coordinates, values=values, quantity=quantity, directions=directions, center=center, path=path
         )
         return display.plot(ax, plot_method=plot_method, path_kwargs=path_kwargs, **kwargs)
+
+
+def _logarithmic_colours(values, plot_method):
+    """Return the levels and the norm of the colours that show the floor of the bowl as well as its walls."""
+    from matplotlib.colors import LogNorm
+
+    low, high = values.min(), values.max()
+    if not NEGLIGIBLE * high < low < (1 - NEGLIGIBLE) * high:
+        return {} if plot_method == "pcolormesh" else {"levels": LEVELS}
+    if plot_method == "pcolormesh":
+        return {"norm": LogNorm(low, high)}
+    levels = np.geomspace(low, high, LEVELS + 1)
+    levels[[0, -1]] = low, high  # exactly, so that no point falls outside
+    return {"levels": levels, "norm": LogNorm(low, high)}
 
 
 class _Objective:
