@@ -91,8 +91,8 @@ plt.show()
 # %%
 # What to see
 # -----------
-# - Left: every rule stalls, since none of these step sizes decreases to zero. Adagrad's do decrease, as 1/sqrt(k), and
-#   it goes on falling. Adadelta needs no step size, but ten passes to find one.
+# - Left: a rule stalls where its steps do not decrease. Those of Adagrad do, as 1/sqrt(k), and it goes on falling.
+#   Adadelta needs no step size, but ten passes to find one.
 # - Right: a rare word has a gradient once in a while. One step size for all words has to be short enough for the
 #   frequent ones, and the rare ones then hardly move. Adagrad divides by what each word has gathered: "the learning
 #   rate of rare informative features diminishes slowly", and it "can drastically improve over SGD in sparse problems",

@@ -118,7 +118,9 @@ plt.show()
 # - Strongly convex: gd, sag and svrg become straight lines, each steeper than its bound (dashed). The bound of gd gains
 #   1 - mu/L = 0.989 a pass; that of sag gains 1 - mu/(16 L) a *step*, which is 0.974 a pass of 500 steps. So sag is
 #   ahead in spite of a factor of 16 in the step size and one of 13 between the L of the worst row and the L of F.
-# - sgd with its decreasing step first keeps up with gd, then bends: O(1/k), and the noise of a single run.
+# - sgd with its decreasing step first keeps up with gd, then bends away. It falls as a power of the passes, about -3:
+#   faster than the lecture's O(1/k), which is for rows drawn with replacement, as it goes through the rows in shuffled
+#   epochs.
 # - Convex, on two logarithmic axes: here a straight line is a power. The lecture promises the power -1 for gd and sag
 #   and -1/2 for sgd, for the worst function of the class. On this one, whose coefficients fall with the eigenvalues,
 #   all of them do better.

@@ -81,4 +81,4 @@ plt.show()
 # - At its best step every batch size needs 10 to 18 epochs. So larger batches cost no more row gradients here, and pay
 #   where they are computed together.
 # - ``"auto"`` is derived from L_B, a bound for any data. It always works, and it is cautious: the best step of the grid
-#   needs a fifth to a tenth of the epochs.
+#   needs a sixth to an eleventh of the epochs.

@@ -72,6 +72,6 @@ plt.show()
 # -----------
 # - On repeated rows both libraries reach the exact coefficients.
 # - With weights, scikit-learn's steps are too long for the heavy rows. Its coefficients never come near; this is an
-#   error of the method, which more epochs do not mend. Its "lbfgs", "newton-cg" and "newton-cholesky" are right.
+#   error of the method, which more epochs do not mend (scikit-learn 1.9; its "saga" is as wrong, its "lbfgs" right).
 # - skvr reaches the exact coefficients with weights, too. It takes more epochs: an epoch of the weighted problem is 200
 #   row gradients and not 1125, and the heaviest row sets the step for all of them.
