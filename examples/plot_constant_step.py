@@ -104,7 +104,8 @@ print(f"constant step: mean of F - F* after 100 steps {tail:.4f}, the lecture's 
 # What to see
 # -----------
 # - The constant step (red) is at the minimum after some thirty steps, as far as its noise lets it: from then on the
-#   mean of F - F* stays at a fifth of the lecture's floor, which is an upper bound. Half the step brings it down to a third.
+#   mean of F - F* stays at a fifth of the lecture's floor, which is an upper bound. Half the step brings it down to a
+#   third.
 # - The schedule of the lecture, taken literally (orange), first raises F - F* a thousandfold. After 300 steps it is
 #   where the other two were after five. Its rate O(1/k) is a fact about large k.
 # - Entered at 1/L (blue) it starts like the constant step and goes on falling: after 300 steps it is more than an
