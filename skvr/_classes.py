@@ -100,7 +100,7 @@ def encode_classes(y, sample_weight, class_weight):
     """
     classes = np.unique(y)
     codes = np.searchsorted(classes, y)
-    weight = sample_weight * _class_weights(classes, codes, y, sample_weight, class_weight)[codes]
+    weight = sample_weight * class_weights(classes, codes, y, sample_weight, class_weight)[codes]
     per_class = np.bincount(codes, weights=weight, minlength=len(classes))
     if not np.all(per_class > 0):
         missing = classes[int(np.flatnonzero(~(per_class > 0))[0])]
@@ -111,7 +111,8 @@ def encode_classes(y, sample_weight, class_weight):
     return classes, codes, weight
 
 
-def _class_weights(classes, codes, y, sample_weight, class_weight):
+def class_weights(classes, codes, y, sample_weight, class_weight):
+    """Return the weight of each class, shape (n_classes,)."""
     if isinstance(class_weight, str) and class_weight == "balanced":
         # The weight seen of each class, not its number of rows: weighted and repeated rows then agree.
         per_class = np.bincount(codes, weights=sample_weight, minlength=len(classes))
