@@ -5,6 +5,7 @@ import time
 import warnings
 from collections import deque
 from contextlib import contextmanager
+from numbers import Real
 
 import numpy as np
 import scipy.sparse as sp
@@ -133,9 +134,7 @@ class History:
 
     def as_dict(self):
         """Return the records as a dict of arrays, one a column."""
-        columns = {
-            name: np.array(values) for name, values in zip(COLUMNS, zip(*self.records, strict=True), strict=True)
-        }
+        columns = {name: np.array([record[i] for record in self.records]) for i, name in enumerate(COLUMNS)}
         columns["epoch"] = columns["epoch"].astype(np.int64)
         return columns
 
@@ -151,7 +150,7 @@ def warn_of(reason, rule, problem, solver, step_size, max_iter, n_iter):
             stacklevel=5,
         )
         return
-    if reason == "tol":
+    if reason in ("tol", "callback"):
         return
     certified = not np.any(np.isnan(evaluation.bound))
     quantity = "a certified relative suboptimality" if certified else "a relative gradient"
@@ -174,7 +173,7 @@ def warn_of(reason, rule, problem, solver, step_size, max_iter, n_iter):
 def _advice(problem, solver, step_size):
     """Name the likely cause of slow convergence and one thing to do."""
     given = getattr(solver, "step_size", "auto")
-    if not isinstance(given, str):
+    if isinstance(given, Real):
         automatic = clone(solver).set_params(step_size="auto")
         state = automatic.init(problem, problem.zeros(), np.random.default_rng(0))
         relative = float(np.max(step_size / current_step_size(state)))
