@@ -49,6 +49,7 @@ sphinx_gallery_conf = {
     "abort_on_example_error": True,
     "capture_repr": (),  # what an example prints, not what its last line returns
     "image_srcset": ["2x"],
+    "remove_config_comments": True,
     "show_memory": False,
     "download_all_examples": False,
     "backreferences_dir": "auto_examples/backreferences",  # for the minigallery directive in api.rst

@@ -14,6 +14,7 @@ level. Where most features are rare, the same idea pays.
 # Linear regression with 1500 rows of five standardised columns, correlated and with a curved target, like the airfoil
 # measurements of the lecture's notebooks. Batches of 10 rows, and a constant step size for each rule, as they are
 # usually set: what multiplies the rule of :doc:`the user guide </user_guide>`.
+# sphinx_gallery_thumbnail_number = 2
 import matplotlib.pyplot as plt
 import numpy as np
 import scipy.sparse as sp
@@ -48,12 +49,16 @@ models = {name: Ridge(alpha=1e-3, solver=solver, tol=None, max_iter=60) for name
 F_star = Ridge(alpha=1e-3, tol=1e-20).fit(X, y).history_["objective"][-1]
 display = ConvergenceDisplay(histories={name: mean_history(model) for name, model in models.items()}, optimum=F_star)
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 4.4), layout="constrained")
-display.plot(left, curve_kwargs=styles)
-left.set(title="five standardised columns, mean of 20 runs", xlim=(0, 60))
-left.grid(alpha=0.3)
+figure, ax = plt.subplots(figsize=(6.5, 4), layout="constrained")
+display.plot(ax, curve_kwargs=styles)
+ax.set(title="five standardised columns, mean of 20 runs", xlim=(0, 60))
+ax.grid(alpha=0.3)
+plt.show()
 
 # %%
+# A rule stalls where its steps do not decrease. Those of Adagrad do, as 1/sqrt(k), and it goes on falling. Adadelta
+# needs no step size, but ten passes to find one.
+#
 # Rare features
 # -------------
 # Rows like those of short texts: of 2000 words the k-th occurs in a fraction 1/(k + 1) of the rows. Each word has its
@@ -83,17 +88,16 @@ RULES = {"sgd": solvers.MiniBatch, "adagrad": solvers.Adagrad, "rmsprop": solver
 tuned = {name: best(rule, STEP_SIZES) for name, rule in RULES.items()}
 models = {f"{name}, {step:g}": classifier(solver) for name, (step, solver) in tuned.items()}
 styles = [{"color": color, "linewidth": 1.3} for color in ("tab:red", "tab:green", "tab:olive", "deeppink")]
-ConvergenceDisplay.from_estimators(models, words, labels, n_epochs=30, ax=right, curve_kwargs=styles)
-right.set(title="2000 words, most of them rare", xlim=(0, 30), ylim=(1e-4, 1), ylabel="")
-right.grid(alpha=0.3)
+figure, ax = plt.subplots(figsize=(6.5, 4), layout="constrained")
+ConvergenceDisplay.from_estimators(models, words, labels, n_epochs=30, ax=ax, curve_kwargs=styles)
+ax.set(title="2000 words, most of them rare", xlim=(0, 30), ylim=(1e-4, 1))
+ax.grid(alpha=0.3)
 plt.show()
 
 # %%
 # What to see
 # -----------
-# - Left: a rule stalls where its steps do not decrease. Those of Adagrad do, as 1/sqrt(k), and it goes on falling.
-#   Adadelta needs no step size, but ten passes to find one.
-# - Right: a rare word has a gradient once in a while. One step size for all words has to be short enough for the
+# - A rare word has a gradient once in a while. One step size for all words has to be short enough for the
 #   frequent ones, and the rare ones then hardly move. Adagrad divides by what each word has gathered: "the learning
 #   rate of rare informative features diminishes slowly", and it "can drastically improve over SGD in sparse problems",
 #   as the lecture says. After five passes it is where SGD, with its best step size, is after twenty-five.

@@ -13,6 +13,7 @@ the price of a row. First what the words look like; then what the solvers do, wi
 # ------------------------
 # On a logarithmic axis a linear rate is a straight line. A sublinear one bends up: each digit takes longer than all
 # before. A superlinear one bends down; a quadratic one doubles its digits at each step.
+# sphinx_gallery_thumbnail_number = 2
 import matplotlib.pyplot as plt
 import numpy as np
 

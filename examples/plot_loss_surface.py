@@ -13,6 +13,7 @@ parameters, show what a convex objective looks like, and the path of a fit over 
 # ------------------
 # A random direction is Gaussian and has the norms of the fitted coefficients and intercepts. The mean loss on the
 # training and on the test rows is drawn along three of them, from the start (all parameters zero) and from the fit.
+# sphinx_gallery_thumbnail_number = 2
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits

@@ -51,7 +51,7 @@ def objective(model):
 
 
 F_star = LogisticRegression(tol=1e-20).fit(X, y).history_["objective"][-1]
-iterations = np.unique(np.geomspace(1, 4000, 24).astype(int))
+iterations = np.unique(np.geomspace(1, 4000, 16).astype(int))
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", ConvergenceWarning)  # each of these fits is cut short on purpose
     path = [objective(linear_model.LogisticRegression(max_iter=k, tol=1e-10).fit(X, y)) for k in iterations]

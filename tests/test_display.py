@@ -87,8 +87,9 @@ def test_reference_fit_for_each_objective():
 
 
 def test_without_a_penalty_the_reference_fit_stops_by_its_gradient():
-    models = {"gd": LogisticRegression(C=np.inf, solver="gd", tol=None, max_iter=5)}
-    display = ConvergenceDisplay.from_estimators(models, X_iris[50:, :1], y_iris[50:])
+    X_many, y_many = make_regression(2000, 20, noise=10.0, random_state=0)  # relative gradients of 1e-16 are rounding
+    models = {"gd": Ridge(alpha=0, solver="gd", tol=None, max_iter=5)}
+    display = ConvergenceDisplay.from_estimators(models, X_many + 3, y_many)  # a ConvergenceWarning would be an error
     assert np.all(display.lines_[0].get_ydata() > 0)
     with pytest.raises(ValueError, match="without a penalty there is none"):
         ConvergenceDisplay(histories=display.histories).plot()
@@ -259,9 +260,12 @@ def test_trajectory_in_its_own_plane():
     display = LossSurfaceDisplay.from_estimator(model, X, y, directions="trajectory", trajectory=path, extent=[3, 2])
     np.testing.assert_allclose(display.center + display.path @ display.directions, path)
     np.testing.assert_allclose(np.linalg.norm(display.directions, axis=1), np.linalg.norm(fitted))
-    assert np.all(display.path[0] <= 0)
     np.testing.assert_allclose(display.lines_[0].get_xydata(), display.path)
     assert (display.coordinates[0][-1], display.coordinates[1][-1]) == (3, 2)
+    for k in range(len(path)):  # wherever the path begins, it is drawn to begin at the lower left
+        turned = np.roll(path, k, axis=0)
+        display_k = LossSurfaceDisplay.from_estimator(model, X, y, directions="trajectory", trajectory=turned)
+        assert np.all(display_k.path[0] < 0)
     within = LossSurfaceDisplay.from_estimator(model, X, y, directions="trajectory", trajectory=path)
     assert np.all(np.abs(within.path) < within.coordinates[:, -1])
 
