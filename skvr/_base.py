@@ -49,10 +49,10 @@ class FiniteSumEstimator(CallbackSupportMixin, BaseEstimator):
             order="C",
             **check_params,
         )
-        if y is None:
-            return validated
-        X, y = validated
-        return canonical(X), y
+        rows = validated if y is None else validated[0]
+        if rows is not X:  # scipy converts corrupted LIL matrices to corrupted CSR ones
+            check_sparse_structure(rows)
+        return rows if y is None else (canonical(rows), validated[1])
 
     def _task(self, X, y, sample_weight, **attributes):
         """Return what callbacks are told of this fit; `y` is a function, `attributes` go to `_attributes`."""
@@ -71,8 +71,8 @@ class FiniteSumEstimator(CallbackSupportMixin, BaseEstimator):
                 problem,
                 solver,
                 theta,
-                tol=self.tol,
-                max_iter=self.max_iter,
+                tol=None if self.tol is None else float(self.tol),
+                max_iter=int(self.max_iter),
                 rng=self._rng(),
                 verbose=int(self.verbose),
                 memory=memory,
