@@ -1,7 +1,12 @@
 """What the estimators share: checks of parameters, the start, the call of `solve`, the fitted attributes."""
 
+import warnings
+from importlib.metadata import version
+
 import numpy as np
+import scipy.sparse as sp
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -13,6 +18,7 @@ from skvr._warnings import warn_of_convergence
 from skvr.problem import FiniteSum
 from skvr.solvers import certify, get_solver, solve
 
+VERSION = version("skvr")  # of what is pickled
 EPS_32 = np.finfo(np.float32).eps  # a smaller tol cannot be kept in float32
 
 
@@ -107,7 +113,7 @@ class FiniteSumEstimator(CallbackSupportMixin, BaseEstimator):
         result.suboptimality = rounded
 
     def _start_from_last_fit(self, problem, theta):
-        coef = np.atleast_2d(self.coef_)
+        coef = np.atleast_2d(self.coef_.toarray() if sp.issparse(self.coef_) else self.coef_)
         if coef.shape != (problem.n_outputs, problem.n_features):
             raise ValueError(
                 f"The last fit's coef_, where this one is to start, has shape {coef.shape}, but it needs "
@@ -131,6 +137,23 @@ class FiniteSumEstimator(CallbackSupportMixin, BaseEstimator):
         check_is_fitted(self)
         X = self._validate_rows(X, reset=False)
         return safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
+
+    def __getstate__(self):
+        return super().__getstate__() | {"_skvr_version": VERSION}
+
+    def __setstate__(self, state):
+        state = dict(state)
+        saved = state.pop("_skvr_version", "unknown")
+        if saved != VERSION:
+            warnings.warn(
+                InconsistentVersionWarning(
+                    estimator_name=type(self).__name__,
+                    current_sklearn_version=f"skvr {VERSION}",
+                    original_sklearn_version=f"skvr {saved}",
+                ),
+                stacklevel=2,
+            )
+        super().__setstate__(state)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
