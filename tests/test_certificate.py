@@ -164,3 +164,16 @@ def test_saturated_classes_do_not_make_the_intercept_worse():
             b, value, start_value = best_intercept(F, z, start)
             assert value[0] <= start_value[0]
             assert F.loss_in_shift(z, b)[0][0] <= start_value[0] * (1 + 1e-12)
+
+
+def test_next_to_the_best_intercept_the_gradient_decides():
+    """Rounding hides by how much the best intercepts lower the loss; the bound is for the best ones nevertheless."""
+    X = np.array([[5.0081525], [5.0634494], [5.010377], [5.0338387]])
+    problem = FiniteSum(X, np.arange(4.0), np.ones(4), np.full(4, 0.25), "softmax", True)
+    z = problem.raw_prediction(np.zeros(8))
+    best, _, _ = best_intercept(problem, z, np.zeros(4))
+    rng = np.random.default_rng(0)
+    for distance in 10.0 ** np.arange(-12, -3).repeat(20):
+        start = best + distance * rng.standard_normal(4)
+        b, _, _ = best_intercept(problem, z, start)
+        np.testing.assert_allclose(b - b.mean(), best - best.mean(), atol=1e-14)
