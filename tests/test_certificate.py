@@ -23,13 +23,13 @@ OBJECTS = [solvers.Newton(), solvers.LBFGS(), solvers.LBFGS("none"), solvers.Sca
 
 
 @st.composite
-def fits(draw):
+def fits(draw, offsets=(0.0, 5.0, 1e4)):
     """Return an estimator that may end anywhere between the start and the optimum, and data of any scale."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     cls = draw(st.sampled_from(list(KINDS)))
     K = draw(st.sampled_from(KINDS[cls]))
     n, p = draw(st.integers(max(2, K), 40)), draw(st.integers(1, 8))
-    X = rng.standard_normal((n, p)) * 10.0 ** rng.integers(-4, 5, p) + draw(st.sampled_from([0.0, 5.0, 1e4]))
+    X = rng.standard_normal((n, p)) * 10.0 ** rng.integers(-4, 5, p) + draw(st.sampled_from(offsets))
     X = draw(st.sampled_from(LAYOUTS))(X.astype(draw(st.sampled_from([np.float64, np.float32]))))
     weights = [None, rng.uniform(0.1, 3, n), 10.0 ** rng.integers(-8, 9, n), rng.integers(0, 3, n)]
     weight = draw(st.sampled_from(weights))
@@ -64,7 +64,7 @@ def test_the_bound_holds(fit):
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @settings(deadline=None, max_examples=100)
-@given(fits())
+@given(fits(offsets=[0.0, 5.0]))  # of 1e4 + 1e-4 times a number not even extended precision can form the Gram matrix
 def test_the_judge_is_exact(fit):
     """Its own F - F*, by the same inequality, is below the eps of float64, or at the rounding of its own gradient."""
     model, X, y, weight = fit
