@@ -208,15 +208,17 @@ class FiniteSum:
 
     def _evaluate_by_blas(self, rows, theta, z, value, gradient):
         """What `kernels.evaluate` does, for dense rows and several outputs: X W' and R' X are matrix products."""
-        X = self._values(rows)
         K = self.n_outputs
-        z.reshape(-1, K)[rows] = X @ self.coef(theta).T + self.intercept(theta)
-        r = np.zeros(len(rows) * K)
-        self.kernels.losses(rows, z, value, r)
-        r = r.reshape(-1, K)
-        self.coef(gradient)[:] = r.T @ X
-        if self.fit_intercept:
-            self.intercept(gradient)[:] = r.sum(axis=0)
+        height = max(1, BLOCK_VALUES // self.n_features)
+        for block in (rows[first : first + height] for first in range(0, len(rows), height)):
+            X = self._values(block)
+            z.reshape(-1, K)[block] = X @ self.coef(theta).T + self.intercept(theta)
+            r = np.zeros(len(block) * K)
+            self.kernels.losses(block, z, value, r)
+            r = r.reshape(-1, K)
+            self.coef(gradient)[:] += r.T @ X
+            if self.fit_intercept:
+                self.intercept(gradient)[:] += r.sum(axis=0)
 
     def penalty_gradient(self, theta):
         """Return alpha w, flat as theta, with zeros for the intercepts."""
