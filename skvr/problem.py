@@ -21,7 +21,7 @@ from skvr import _kernels
 SLICE_WORK = 2**22
 ROW_WORK = 16  # what a row costs beside its non-zeros, in multiply-adds per output
 EPS = np.finfo(np.float64).eps
-BLOCK_VALUES = 2**18  # values of X that `blocks` holds as float64 at a time: 2 MB
+BLOCK_VALUES = 2**18  # values of X that are held as float64 at a time: 2 MB
 
 
 def _map_on_threads(function, items, n_threads):
@@ -70,6 +70,7 @@ class FiniteSum:
         else:
             self.kernels = _kernels.dense(X, *arguments)
         self.values_per_row = X.nnz / X.shape[0] if sp.issparse(X) else self.n_features
+        self._rows_per_block = max(1, int(BLOCK_VALUES / max(1.0, self.values_per_row)))
         self._rows_per_slice = max(1, int(SLICE_WORK / (self.n_outputs * (self.values_per_row + ROW_WORK))))
 
     def subset(self, rows, weight):
@@ -138,7 +139,7 @@ class FiniteSum:
 
     def blocks(self):
         """Yield (row numbers, those rows of X as float64) for blocks of `BLOCK_VALUES` values."""
-        for rows in self.row_slices(max(1, int(BLOCK_VALUES / max(1.0, self.values_per_row)))):
+        for rows in self.row_slices(self._rows_per_block):
             yield rows, self._values(rows)
 
     def _values(self, rows):
@@ -194,7 +195,8 @@ class FiniteSum:
         def sums(rows):
             value, gradient = np.zeros(self.n_tasks), self.zeros()
             if matrix_products:
-                self._evaluate_by_blas(rows, theta, z, value, gradient)
+                for first in range(0, len(rows), self._rows_per_block):
+                    self._evaluate_by_blas(rows[first : first + self._rows_per_block], theta, z, value, gradient)
             else:
                 self.kernels.evaluate(rows, theta, z, value, gradient)
             return value, gradient
@@ -208,17 +210,15 @@ class FiniteSum:
 
     def _evaluate_by_blas(self, rows, theta, z, value, gradient):
         """What `kernels.evaluate` does, for dense rows and several outputs: X W' and R' X are matrix products."""
+        X = self._values(rows)
         K = self.n_outputs
-        height = max(1, BLOCK_VALUES // self.n_features)
-        for block in (rows[first : first + height] for first in range(0, len(rows), height)):
-            X = self._values(block)
-            z.reshape(-1, K)[block] = X @ self.coef(theta).T + self.intercept(theta)
-            r = np.zeros(len(block) * K)
-            self.kernels.losses(block, z, value, r)
-            r = r.reshape(-1, K)
-            self.coef(gradient)[:] += r.T @ X
-            if self.fit_intercept:
-                self.intercept(gradient)[:] += r.sum(axis=0)
+        z.reshape(-1, K)[rows] = X @ self.coef(theta).T + self.intercept(theta)
+        r = np.zeros(len(rows) * K)
+        self.kernels.losses(rows, z, value, r)
+        r = r.reshape(-1, K)
+        self.coef(gradient)[:] += r.T @ X
+        if self.fit_intercept:
+            self.intercept(gradient)[:] += r.sum(axis=0)
 
     def penalty_gradient(self, theta):
         """Return alpha w, flat as theta, with zeros for the intercepts."""

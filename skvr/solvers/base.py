@@ -84,10 +84,15 @@ def current_step_size(state):
 
 def check_batch_size(batch_size):
     """Raise unless `batch_size` is "auto" or a positive integer."""
-    accepted = f"batch_size must be a positive integer or 'auto', got {batch_size!r}"
-    if isinstance(batch_size, (bool, np.bool_)) or not isinstance(batch_size, (str, Integral)):
-        raise TypeError(f"{accepted} of type {type(batch_size).__name__}.")
-    if not (batch_size == "auto" if isinstance(batch_size, str) else batch_size >= 1):
+    check_count("batch_size", batch_size, "a positive integer", low=1)
+
+
+def check_count(name, value, kind, low):
+    """Raise unless `value` is "auto" or an integer of at least `low`, called a `kind`."""
+    accepted = f"{name} must be {kind} or 'auto', got {value!r}"
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (str, Integral)):
+        raise TypeError(f"{accepted} of type {type(value).__name__}.")
+    if not (value == "auto" if isinstance(value, str) else value >= low):
         raise ValueError(f"{accepted}.")
 
 

@@ -23,6 +23,7 @@ SCATTERED_VALUES = 2**24  # products of one kernel call: some 10 ms, between whi
 PACKED_VALUES = 2**17  # values of a block of scaled rows: 1 MB, which stays in the cache between its making and the product
 # Pivots and relative eigenvalues of the Hessian with unit diagonal below this are rounding errors.
 RANK_TOLERANCE = 1e-14
+SURE_PENALTY = 100 * RANK_TOLERANCE  # beside a diagonal of 1
 
 
 class Columns:
@@ -156,14 +157,16 @@ def logistic_curvature(z):
 def factorise(form, levels, penalties):
     """Return a `Factor` of level H + penalty for each level and penalty, H = form() a `Triangle`.
 
-    The last takes the place of H, a triangle less at a time. Should it be singular, H is formed once more.
+    Where the penalty alone makes sure that there is a Cholesky factor, the last takes the place of H.
     """
     H = form()
     factors = []
-    for level, penalty in zip(levels[:-1], penalties[:-1], strict=True):
-        factors.append(Factor(H.times(level), penalty, partial(H.times, level)))
-    H.values *= levels[-1]
-    factors.append(Factor(H, penalties[-1], lambda: form().times(levels[-1])))
+    for level, penalty in zip(levels, penalties, strict=True):
+        if len(factors) == len(levels) - 1 and penalty[:-1].min() > SURE_PENALTY:
+            H.values *= level
+            factors.append(Factor(H, penalty, lambda level=level: form().times(level)))
+        else:
+            factors.append(Factor(H.times(level), penalty, partial(H.times, level)))
     return factors
 
 
@@ -177,7 +180,7 @@ class Factor:
     penalty : ndarray of shape (q,)
         Added to the diagonal of every block.
     anew : callable
-        Returns H again, which is needed where it has no Cholesky factor: to keep it would take as much memory as it.
+        Returns H as it was, which is needed where it has no Cholesky factor.
     """
 
     def __init__(self, H, penalty, anew):
