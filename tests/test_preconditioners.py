@@ -22,7 +22,7 @@ from reference import Problem, join
 
 from skvr.solvers.hessian import Columns, Factor, _scattered_gram, hessian, packed_gram
 from skvr.solvers.preconditioner import Diagonal, Hessian, Kronecker, Nystrom
-from skvr.solvers.triangle import Triangle
+from skvr.solvers.triangle import SMALL, Triangle, sum_of_products
 
 
 def moved(P, offset, scale=1.0):
@@ -63,8 +63,7 @@ def test_a_triangle_is_a_matrix(n):
     rng = np.random.default_rng(n)
     rows, weight, g = rng.standard_normal((2 * n, n)), rng.uniform(0.5, 2, n), rng.standard_normal((n, 3))
     H = np.eye(n) + rows.T @ rows
-    T = triangle_of(np.eye(n))
-    T.add_products(rows, 1.0)
+    T = sum_of_products(n, [rows, np.eye(n)], 1.0)
     np.testing.assert_array_equal(T.diagonal(), np.diag(T.square()))
     assert_close(T.square(), np.tril(H))
     assert_close(T.times(0.25).square(), np.tril(0.25 * H))
@@ -82,6 +81,12 @@ def test_a_triangle_is_a_matrix(n):
     assert_close(T.solve(g), np.linalg.solve(H, g))
     assert_close(T.solve(g[:, 0]), np.linalg.solve(H, g[:, 0]))
     assert not triangle_of(-H).cholesky()
+
+
+@pytest.mark.parametrize("n", [SMALL, SMALL + 1, SMALL + 2])
+def test_sum_of_products(n):
+    blocks = [np.random.default_rng(seed).standard_normal((3, n)) for seed in (0, 1)]
+    assert_close(sum_of_products(n, blocks, 0.5).square(), np.tril(0.5 * sum(Z.T @ Z for Z in blocks)))
 
 
 @each(offset=[0.0, 1.0, 1e6], fit_intercept=BOOLS, layout=["dense", "int32"], loss=LOSSES)

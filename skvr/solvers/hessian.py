@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from scipy.special import softmax
 
 from skvr.smoothness import CURVATURE
-from skvr.solvers.triangle import Triangle
+from skvr.solvers.triangle import Triangle, sum_of_products
 
 # Costs in values of X read by a pass over dense rows: a multiply-add of BLAS, of scattered values, and what the loss
 # of a row costs an output beside its values.
@@ -79,14 +79,15 @@ def gram(problem, columns, weight):
 def packed_gram(problem, columns, root):
     """Return the `Triangle` of Z'Z / n, the rows of Z being root_ik (x~_i, 1) for all k side by side."""
     K, q = root.shape[1], problem.n_features + 1
-    out = Triangle(K * q)
     height = max(16, PACKED_VALUES // (K * q))
     block = np.empty((min(height, problem.n_samples), K * q))
-    for rows in problem.row_slices(height):
+
+    def scaled_rows(rows):
         Z = block[: len(rows)]
         problem.kernels.scaled_rows(rows, root[rows].ravel(), columns.mean, 1 / columns.data_scale, Z.ravel())
-        out.add_products(Z, 1 / problem.n_samples)
-    return out
+        return Z
+
+    return sum_of_products(K * q, map(scaled_rows, problem.row_slices(height)), 1 / problem.n_samples)
 
 
 def _scattered_gram(problem, columns, weight):
