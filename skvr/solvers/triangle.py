@@ -9,7 +9,6 @@ import numpy as np
 from scipy.linalg import lapack
 from scipy.linalg.blas import dsyrk
 
-
 SMALL = 512  # rows of a square of 2 MB: as such it is added to faster, by up to a third where the rows are few
 
 
