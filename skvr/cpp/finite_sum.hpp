@@ -65,7 +65,7 @@ struct FiniteSum {
     template <class Visit>
     void for_each_coefficient(Visit&& visit) const {
         const size_t K = n_outputs(), p = rows.n_features;
-        if (!Rows::feature_major || K == 1) {
+        if (!Rows::sparse || K == 1) {
             for (size_t k = 0; k < K; ++k) visit(k * p, (k + 1) * p, k);
         } else {
             for (size_t j = 0; j < p; ++j)
@@ -228,7 +228,7 @@ SKVR_CLONES void evaluate(const Data& data, const int64_t* order, size_t n, cons
                           double* out) {
     Block<Data> block(data);
     const size_t K = data.n_outputs(), p = data.rows.n_features;
-    const size_t size = Data::Rows::feature_major ? block.capacity : std::clamp<size_t>(32768 / (p + 1), 4, block.capacity);
+    const size_t size = Data::Rows::sparse ? block.capacity : std::clamp<size_t>(32768 / (p + 1), 4, block.capacity);
     for (size_t first = 0; first < n; first += size) {
         const int64_t* rows = order + first;
         block.take(rows, std::min(size, n - first));

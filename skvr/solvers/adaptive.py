@@ -47,20 +47,21 @@ class _Adaptive(Solver):
         return InverseSqrt(self._auto_step_size(problem, theta) / self._first_step(), steps_per_epoch)
 
     def init(self, problem, theta, rng):
-        automatic = DEFAULT_BATCH
-        if sp.issparse(problem.X):  # a step costs O(p), so a batch should have as many non-zeros
+        automatic, rule = DEFAULT_BATCH, self._rule(theta.size)
+        if sp.issparse(problem.X) and not problem.kernels.is_lazy(rule, automatic):
+            # A step costs O(p), so a batch should have as many non-zeros.
             automatic = max(automatic, -(-problem.n_features * problem.X.shape[0] // max(1, problem.X.nnz)))
         batch = batch_rows(self.batch_size, problem, automatic)
         if self.step_size == "auto":
             schedule = self._auto_schedule(problem, theta, n_batches(problem.n_samples, batch))
         else:
             schedule = constant(self.step_size, problem)
-        return new_state(schedule, batch=batch, rule=self._rule(theta.size))
+        return new_state(schedule, batch=batch, rule=rule)
 
     def epoch(self, problem, theta, state, rng):
         for rows in problem.slices(sampling.shuffled(problem, rng), state.batch):
             eta = next_steps(state, n_batches(len(rows), state.batch))
-            problem.kernels.adaptive_epoch(rows, state.batch, eta, theta, state.rule)
+            problem.kernels.rule_epoch(rows, state.batch, eta, theta, state.rule)
         state.passes += 1
 
 
@@ -75,8 +76,8 @@ class Adagrad(_Adaptive):
         eta: the first step changes a coordinate by about eta, whatever the size of its gradient. "auto" is constant,
         the eta at which a quadratic upper bound of F says that the first step lowers F most.
     batch_size : int or "auto", default="auto"
-        Rows a step, drawn in shuffled epochs. "auto" is 32 (for CSR rows at least as many as make a batch's non-zeros
-        outnumber the features), and all rows for n <= 256.
+        Rows a step, drawn in shuffled epochs. "auto" is 32 (for CSR rows and a penalty at least as many as make a
+        batch's non-zeros outnumber the features), and all rows for n <= 256.
     epsilon : float, default=1e-6
         Added to v inside the root; in the units of a squared gradient of F.
 
@@ -124,8 +125,8 @@ class RMSprop(_Adaptive):
         eta: a step changes a coordinate by about eta, the first by eta / sqrt(1 - gamma). "auto" starts where a
         quadratic upper bound of F says that such a step lowers F most, and decreases as 1 / sqrt(1 + epochs).
     batch_size : int or "auto", default="auto"
-        Rows a step, drawn in shuffled epochs. "auto" is 32 (for CSR rows at least as many as make a batch's non-zeros
-        outnumber the features), and all rows for n <= 256.
+        Rows a step, drawn in shuffled epochs. "auto" is 32 (for CSR rows and a penalty at least as many as make a
+        batch's non-zeros outnumber the features), and all rows for n <= 256.
     gamma : float in [0, 1), default=0.9
         Decay of the running mean of g^2, per step.
     epsilon : float, default=1e-6
@@ -180,8 +181,8 @@ class Adadelta(_Adaptive):
         eta, 1 in the paper, which multiplies the rule's own step. "auto" is at most 1, less where the first step would
         be larger than a quadratic upper bound of F allows, and decreases as 1 / sqrt(1 + epochs).
     batch_size : int or "auto", default="auto"
-        Rows a step, drawn in shuffled epochs. "auto" is 32 (for CSR rows at least as many as make a batch's non-zeros
-        outnumber the features), and all rows for n <= 256.
+        Rows a step, drawn in shuffled epochs. "auto" is 32 (for CSR rows and a penalty at least as many as make a
+        batch's non-zeros outnumber the features), and all rows for n <= 256.
     gamma : float in [0, 1), default=0.9
         Decay of the running mean of g^2, per step.
     rho : float in [0, 1) or None, default=None
