@@ -127,7 +127,7 @@ def hessian(problem, columns, z):
     H = packed_gram(problem, columns, np.sqrt(problem.weight)[:, None] * p)
     H.values *= -1
     others = p @ (1 - np.eye(K))
-    i, j = np.tril_indices(q)
+    i, j = (index.astype(np.int32) for index in np.tril_indices(q))
     for k in range(K):
         own = gram(problem, columns, problem.weight * p[:, k] * others[:, k])
         H.values[H.position(k * q + i, k * q + j)] = own.values[own.position(i, j)]
