@@ -7,10 +7,12 @@ The lecture minimises f(x) = 1/n sum_i f_i(x). Here x = (w, b) has one row per o
 
 with n the number of rows of positive weight: the intercept is not penalised, and several targets may each have their
 own alpha. Nothing is random and nothing stops: a function takes the rows in the `order` they are drawn and the step
-sizes `steps` of shape (n_steps, K), and returns the last W and b. What is fast in skvr (one number a row for its
-gradient, lazy updates, running sums) is spelled out: whole gradients in whole tables, every coordinate at every step.
+sizes `steps` of shape (n_steps, K), or a `LineSearch` for them, and returns the last W and b. What is fast in skvr (one
+number a row for its gradient, lazy updates, running sums) is spelled out: whole gradients in whole tables, every
+coordinate at every step.
 """
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -118,67 +120,133 @@ def gd(problem, W, b, steps):
     return split(x)
 
 
-def sgd(problem, W, b, order, steps):
+class LineSearch:
+    """Lecture, "SAG convergence notes": backtracking on L; the step size is 1 / (multiple (L + alpha)).
+
+    `L` has one entry a task: one a target for "squared", one for all outputs together otherwise.
+    """
+
+    def __init__(self, L, multiple, lower):
+        self.L, self.multiple, self.lower = L, multiple, lower
+
+    def step(self, problem, B, x, relative_draws=1.0):
+        """Update L on the losses of the rows B, f_i / (n q_i) where rows are drawn with probabilities q_i."""
+
+        def by_task(a):
+            return a if problem.loss == "squared" else np.sum(a, keepdims=True)
+
+        def f(x):
+            return problem.loss_value(problem.raw_prediction(*split(x)))[B].mean(axis=0) / relative_draws
+
+        g = problem.loss_gradients(x)[B].mean(axis=0) / relative_draws
+        self.L = self.lower * self.L
+        while True:
+            new = x - g / self.L[:, None]
+            bound = f(x) + by_task(np.sum(g * (new - x), axis=1)) + self.L / 2 * by_task(np.sum((new - x) ** 2, axis=1))
+            if np.all(f(new) <= bound):
+                return 1 / (self.multiple * (self.L + problem.alpha))
+            self.L = np.where(f(new) <= bound, self.L, 2 * self.L)
+
+
+def step_size(steps, k, *arguments):
+    """Return alpha_k as a column, one a row of x: given, or found by a line search."""
+    return (steps.step(*arguments) if isinstance(steps, LineSearch) else steps[k])[:, None]
+
+
+def method(iterates):
+    """Make a function that returns the last W and b of a generator of the x_k, and adds all of them to `total`."""
+
+    @functools.wraps(iterates)
+    def run(problem, W, b, *arguments, total=None, **parameters):
+        last = join(W, b)
+        for x in iterates(problem, last, *arguments, **parameters):
+            last = x
+            if total is not None:
+                total += x
+        return split(last)
+
+    return run
+
+
+@method
+def sgd(problem, x, order, steps):
     """Lecture, "Finite-sum problem", eq. (SGD)."""
-    x = join(W, b)
-    for i, step in zip(order, steps[:, :, None], strict=True):
-        x = x - step * problem.batch_gradient([i], x)
-    return split(x)
+    for k, i in enumerate(order):
+        x = x - step_size(steps, k, problem, [i], x) * problem.batch_gradient([i], x)
+        yield x
 
 
-def minibatch(problem, W, b, order, steps, batch):
+@method
+def minibatch(problem, x, order, steps, batch):
     """Lecture, "Mini-batch SGD"."""
-    x = join(W, b)
-    for B, step in batches(order, batch, steps):
-        x = x - step * problem.batch_gradient(B, x)
-    return split(x)
+    for k, first in enumerate(range(0, len(order), batch)):
+        B = order[first : first + batch]
+        x = x - step_size(steps, k, problem, B, x) * problem.batch_gradient(B, x)
+        yield x
 
 
 def initial_gradients(problem, x, initial_table):
-    """The table of gradients before the first step, and which rows have one: none of "zeros", all of "gradient".
+    """The table of gradients before the first step, and which rows count in its mean: none of "zeros", else all.
 
     It holds the gradients of the losses: alpha w is known exactly at every step (Schmidt, Le Roux and Bach, section 4).
     """
+    used = problem.sample_weight > 0
     if initial_table == "gradient":
-        return problem.loss_gradients(x), problem.sample_weight > 0
+        return problem.loss_gradients(x), used
+    if initial_table == "centred":  # lecture, "SAG convergence"
+        g = problem.loss_gradients(x)
+        return np.where(used[:, None, None], g - g.sum(axis=0) / problem.n, 0), used
     return np.zeros((len(problem.X), *x.shape)), np.zeros(len(problem.X), dtype=bool)
 
 
-def sag(problem, W, b, order, steps, initial_table, metric=1.0):
-    """Lecture, "SAG". The mean of the table is over the rows seen so far; `metric` scales the coordinates of a step."""
-    x = join(W, b)
+@method
+def sag(problem, x, order, steps, initial_table, metric=1.0, relative_draws=None):
+    """Lecture, "SAG". The mean of the table is over the rows seen so far; `metric` scales the coordinates of a step.
+
+    `relative_draws` holds the n q_i of rows drawn with probabilities q_i, which SAG itself makes no use of.
+    """
     g, seen = initial_gradients(problem, x, initial_table)
-    for i, step in zip(order, steps[:, :, None], strict=True):
+    for k, i in enumerate(order):
+        d = 1.0 if relative_draws is None else relative_draws[i]
+        step = step_size(steps, k, problem, [i], x, d)
         g[i], seen[i] = problem.loss_gradients(x)[i], True
         x = x - step * metric * (g.sum(axis=0) / seen.sum() + problem.penalty_gradient(x))
-    return split(x)
+        yield x
 
 
-def saga(problem, W, b, order, steps, initial_table, metric=1.0):
-    """Lecture, "Key idea of variance reduction": X - Y + E[Y] with Y the table of SAG. Defazio et al. (2014), eq. 7."""
-    x = join(W, b)
+@method
+def saga(problem, x, order, steps, initial_table, metric=1.0, relative_draws=None):
+    """Lecture, "Key idea of variance reduction": X - Y + E[Y] with Y the table of SAG. Defazio et al. (2014), eq. 7.
+
+    Lecture, "SAG non-uniform sampling": with probabilities q_i the draw is one of f_i / (n q_i), whose mean is f.
+    """
     g, seen = initial_gradients(problem, x, initial_table)
-    for i, step in zip(order, steps[:, :, None], strict=True):
+    for k, i in enumerate(order):
+        d = 1.0 if relative_draws is None else relative_draws[i]
+        step = step_size(steps, k, problem, [i], x, d)
         new, seen[i] = problem.loss_gradients(x)[i], True
-        x = x - step * metric * (new - g[i] + g.sum(axis=0) / seen.sum() + problem.penalty_gradient(x))
+        x = x - step * metric * ((new - g[i]) / d + g.sum(axis=0) / seen.sum() + problem.penalty_gradient(x))
         g[i] = new
-    return split(x)
+        yield x
 
 
-def svrg_inner(problem, W, b, order, steps, batch, snapshot):
-    """Lecture, "SVRG": the inner loop, with the snapshot x~ = (W, b) held fixed."""
-    x, x_tilde = join(W, b), join(*snapshot)
+def svrg_inner(problem, x, order, steps, batch, x_tilde):
+    """Lecture, "SVRG": the inner loop, with the snapshot x~ held fixed."""
     full = problem.full_gradient(x_tilde)
-    for B, step in batches(order, batch, steps):
+    for k, first in enumerate(range(0, len(order), batch)):
+        B = order[first : first + batch]
+        step = step_size(steps, k, problem, B, x)
         x = x - step * (full + (problem.batch_gradient(B, x) - problem.batch_gradient(B, x_tilde)))
-    return split(x)
+        yield x
 
 
-def svrg(problem, W, b, orders, steps, batch):
+@method
+def svrg(problem, x, orders, steps, batch):
     """Lecture, "SVRG": one inner loop over each of `orders` with its `steps`; then the snapshot moves to the last x."""
     for order, inner_steps in zip(orders, steps, strict=True):
-        W, b = svrg_inner(problem, W, b, order, inner_steps, batch, snapshot=(W, b))
-    return W, b
+        x_tilde = x
+        for x in svrg_inner(problem, x_tilde, order, inner_steps, batch, x_tilde):
+            yield x
 
 
 def adagrad(problem, W, b, order, steps, batch, epsilon):

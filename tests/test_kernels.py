@@ -35,6 +35,7 @@ from skvr import _kernels
 from skvr.problem import FiniteSum
 
 SHARES = np.array([1.0, 0.7, 0.4])  # of the step size, for the targets of "squared-3"
+LOWER = 0.93  # what a line search multiplies L by before a step: often enough to double it again many times
 
 # Every compiled method: its twin in reference.py and the twin's parameters. Each epsilon is large enough that its
 # place, inside or outside the root, shows.
@@ -48,15 +49,28 @@ RULES = {
     "nesterov": {"momentum": 0.8},
 }
 METRIC = np.resize([1.0, 0.25, 0.5], N_FEATURES + 1)
+RELATIVE_DRAWS = np.resize([1.0, 0.4, 2.5, 1.5, 0.7], N_ROWS)  # n q_i, any numbers: the rows of a test are given
 LINEAR, ADAPTIVE = {"sgd": ("sgd", {})}, {}
 for name in ("sag", "saga"):
     LINEAR[f"{name}-zeros"] = name, {"initial_table": "zeros"}
     LINEAR[f"{name}-gradient"] = name, {"initial_table": "gradient"}
     LINEAR[f"{name}-metric"] = name, {"initial_table": "gradient", "metric": METRIC}
+    LINEAR[f"{name}-nonuniform"] = name, {"initial_table": "gradient", "relative_draws": RELATIVE_DRAWS}
+LINEAR["sag-centred"] = "sag", {"initial_table": "centred"}
+ALL_OF_SAG = {"relative_draws": RELATIVE_DRAWS, "metric": METRIC}
+for table in ("zeros", "centred"):
+    LINEAR[f"sag-{table}-all"] = "sag", {"initial_table": table} | ALL_OF_SAG
 for batch in (1, 7, N_ROWS):
     LINEAR[f"minibatch-{batch}"] = "minibatch", {"batch": batch}
     LINEAR[f"svrg-{batch}"] = "svrg", {"batch": batch}
     ADAPTIVE |= {f"{name}-{batch}": (name, rule | {"batch": batch}) for name, rule in RULES.items()}
+# Each of them with the sum of its iterates, with step sizes by line search, and a few with both.
+AVERAGED, SEARCHED = ({f"{method}-{option}": LINEAR[method] for method in LINEAR} for option in ("average", "search"))
+BOTH = {
+    f"{method}-search-average": LINEAR[method] for method in ("sgd", "sag-centred-all", "saga-nonuniform", "svrg-7")
+}
+AVERAGED, SEARCHED = AVERAGED | BOTH, SEARCHED | BOTH
+LINEAR |= AVERAGED | SEARCHED
 METHODS = LINEAR | ADAPTIVE
 
 
@@ -71,43 +85,81 @@ def draw(P, method, n_rows=3 * N_ROWS + 2, seed=2):
     return order, shares * first / np.sqrt(1 + k[:, None] / 10)
 
 
-def run(method, P, problem, order, steps, cuts=()):
-    """Return (W, b) after the compiled method, called anew at the steps `cuts`; svrg moves its snapshot half-way."""
+def first_L(P):
+    """Return a first L a task for a line search, too small for most rows."""
+    return 0.037 * (SHARES[: len(P.alpha)] if P.loss == "squared" else np.ones(1))
+
+
+def run(method, P, problem, order, steps, cuts=(), multiple=2.0):
+    """Return the compiled method's last (W, b), and their sum from the first on or L where it has them, as a list.
+
+    The method is called anew at the steps `cuts`; svrg moves its snapshot half-way. A line search makes as many steps
+    as `steps` has, by `multiple` smaller than 1 / (L + alpha).
+    """
     name, parameters = METHODS[method]
     kernels, theta = problem.kernels, theta_of(problem, *random_point(P))
     batch, half = parameters.get("batch", 1), len(steps) // 2
+    L, squared_norm = first_L(P), problem.squared_row_norms + P.fit_intercept
+    search = _kernels.LineSearch(L, squared_norm, multiple, LOWER)
+    total = theta.copy() if method in AVERAGED else None
     if name in ("sag", "saga"):
-        table, total, n_seen = np.full(len(P.X) * problem.n_outputs, np.nan), problem.zeros(), 0
-        if parameters["initial_table"] == "gradient":
-            table = problem.residual(problem.raw_prediction(theta))
-            total, n_seen = problem.n_samples * problem.loss_gradient(table), problem.n_samples
-        metric = np.unique(parameters["metric"], return_inverse=True) if "metric" in parameters else (None, None)
+        table, table_sum, n_seen, options = np.full(len(P.X) * problem.n_outputs, np.nan), problem.zeros(), 0, {}
+        relative_draws = np.ones(len(P.X))
+        if "relative_draws" in parameters:
+            relative_draws = options["frequency"] = parameters["relative_draws"][: len(P.X)].copy()
+            kernels = kernels.reweighted(problem.weight / relative_draws)
+        if parameters["initial_table"] != "zeros":
+            residual = problem.residual(problem.raw_prediction(theta))
+            gradient = problem.loss_gradient(residual)
+            residual, table_sum = residual / np.repeat(relative_draws, problem.n_outputs), problem.n_samples * gradient
+            if parameters["initial_table"] == "gradient":
+                table, n_seen = residual, problem.n_samples
+            else:
+                options |= {"initial_residual": residual, "centre": gradient}
+        if "metric" in parameters:
+            options |= zip(("metric", "group"), np.unique(parameters["metric"], return_inverse=True), strict=True)
     elif name in RULES:
         state = [np.zeros(theta.size) for _ in range({"adadelta": 2, "adam": 2, "amsgrad": 3}.get(name, 1))]
         rule = getattr(_kernels, name)(*state, **RULES[name])
     for first, last in pairwise(sorted({0, *cuts, len(steps)} | ({half} if name == "svrg" else set()))):
         rows, eta = order[first * batch : last * batch], steps[first:last].ravel()
+        if method in SEARCHED:
+            eta = search
         if name in ("sag", "saga"):
-            n_seen = kernels.sag_epoch(rows, eta, theta, table, total, n_seen, name == "saga", *metric)
+            epoch = kernels.sag_epoch if name == "sag" else kernels.saga_epoch
+            n_seen = epoch(rows, eta, theta, table, table_sum, n_seen, total=total, **options)
         elif name in RULES:
             kernels.rule_epoch(rows, batch, eta, theta, rule)
         elif name == "svrg":
             if first in (0, half):
                 residual = problem.residual(problem.raw_prediction(theta))
                 full = problem.loss_gradient(residual)
-            kernels.svrg_epoch(rows, batch, eta, theta, residual, full)
+            kernels.svrg_epoch(rows, batch, eta, theta, residual, full, total)
         else:
-            kernels.sgd_epoch(rows, batch, eta, theta)
-    return join(problem.coef(theta), problem.intercept(theta))
+            kernels.sgd_epoch(rows, batch, eta, theta, total)
+    points = [theta] if total is None else [theta, total]
+    return [join(problem.coef(x), problem.intercept(x)) for x in points] + ([L] if method in SEARCHED else [])
 
 
-def twin(method, P, order, steps):
-    """Return (W, b) after the same steps of the twin."""
+def twin(method, P, order, steps, multiple=2.0):
+    """Return what `run` returns, by the twin."""
     name, parameters = METHODS[method]
+    W, b = random_point(P)
+    search, options = reference.LineSearch(first_L(P), multiple, LOWER), {}
+    if method in AVERAGED:
+        options["total"] = join(W, b)
+    half = len(steps) // 2
     if name == "svrg":
-        half = len(steps) // 2
         order, steps = np.split(order, [half * parameters["batch"]]), np.split(steps, [half])
-    return join(*getattr(reference, name)(P, *random_point(P), order, steps, **parameters))
+    if method in SEARCHED:
+        steps = [search, search] if name == "svrg" else search
+    x = join(*getattr(reference, name)(P, W, b, order, steps, **parameters, **options))
+    return [x, *options.values()] + ([search.L] if method in SEARCHED else [])
+
+
+def assert_all_close(actual, desired):
+    for a, d in zip(actual, desired, strict=True):
+        assert_close(a, d)
 
 
 @functools.cache
@@ -120,7 +172,7 @@ def solved(method, loss, dtype, weighted, fit_intercept):
 @each(fit_intercept=BOOLS, weighted=BOOLS, dtype=DTYPES, layout=LAYOUTS, loss=LOSSES, method=METHODS)
 def test_epoch_follows_the_formula(method, loss, layout, dtype, weighted, fit_intercept):
     P, order, steps, expected = solved(method, loss, dtype, weighted, fit_intercept)
-    assert_close(run(method, P, compiled(P, layout, dtype), order, steps), expected)
+    assert_all_close(run(method, P, compiled(P, layout, dtype), order, steps), expected)
 
 
 @each(layout=LAYOUTS, loss=LOSSES, method=METHODS)
@@ -132,7 +184,8 @@ def test_cut_epoch_equals_one_call(method, loss, layout):
     cut = run(method, P, problem, order, steps, cuts=(len(steps) // 3, len(steps) // 3 + 1))
     # The end of a call brings the lazy coordinates of CSR rows up to date, which rounds them.
     compare = assert_array_equal if layout == "dense" or method in ADAPTIVE else assert_close
-    compare(cut, whole)
+    for a, d in zip(cut, whole, strict=True):
+        compare(a, d)
 
 
 @each(layout=LAYOUTS, n_rows=[0, 1, 2, 3, 4, 5, 8, 9], method=METHODS)
@@ -140,7 +193,7 @@ def test_epoch_of_any_length(method, n_rows, layout):
     # Rows are asked for four steps ahead and added by four: fewer, and what is left over at the end.
     P = make_problem("softmax")
     order, steps = draw(P, method, n_rows)
-    assert_close(run(method, P, compiled(P, layout), order, steps), twin(method, P, order, steps))
+    assert_all_close(run(method, P, compiled(P, layout), order, steps), twin(method, P, order, steps))
 
 
 # rho = 1 - eta alpha is what a step leaves of a coordinate that its row does not touch. Given: the largest alpha, and
@@ -161,10 +214,14 @@ def test_lazy_updates_are_exact(method, shrinkage, loss, layout):
     P = make_problem(loss, weighted=False, alpha=alpha, scale=0.1)  # small rows: alpha alone decides what is stable
     order, _ = draw(P, method, n_rows=150 * METHODS[method][1].get("batch", 1))
     steps = np.tile(np.resize(cycle, 150)[:, None], len(alpha))
-    assert_close(run(method, P, compiled(P, layout), order, steps), twin(method, P, order, steps))
+    # The steps of a line search: for the rows' tiny L, rho = 1 - 1 / multiple.
+    for multiple in (0.75, 1.0, 10.0) if method in SEARCHED else (1.0,):
+        desired = twin(method, P, order, steps, multiple)
+        assert_all_close(run(method, P, compiled(P, layout), order, steps, multiple=multiple), desired)
 
 
-# The adaptive rules are not here: where eta / sqrt(v + epsilon) exceeds 2 / L their steps amplify rounding errors.
+# The adaptive rules are not here: where eta / sqrt(v + epsilon) exceeds 2 / L their steps amplify rounding errors. Nor
+# are line searches: a row among few is soon fitted, and the losses they compare then differ by their rounding errors.
 @settings(max_examples=30, deadline=None)
 @given(
     loss=st.sampled_from(list(N_OUTPUTS)),
@@ -176,10 +233,47 @@ def test_lazy_updates_are_exact(method, shrinkage, loss, layout):
 )
 def test_lazy_updates_equal_dense_ones(loss, alpha, seed, **data):
     P = make_problem(loss, alpha=np.full(N_OUTPUTS[loss], alpha), seed=seed, **data)
-    for method in LINEAR:
+    for method in LINEAR.keys() - SEARCHED:
         order, steps = draw(P, method, n_rows=30, seed=seed)
         dense, lazy = (run(method, P, compiled(P, layout), order, steps) for layout in ("dense", "int32"))
-        assert_close(lazy, dense)
+        assert_all_close(lazy, dense)
+
+
+def searched_L(loss, y, x, w, L, lower=1.0, n_steps=1):
+    """Return L after line searches of sgd, its steps of size zero, on one row x of one output."""
+    problem = FiniteSum(np.array([[x]]), np.array([y]), np.ones(1), np.zeros(1), loss, False)
+    L = np.array([L])
+    search = _kernels.LineSearch(L, np.array([x**2]), np.inf, lower)
+    problem.kernels.sgd_epoch(np.zeros(n_steps, dtype=np.int64), 1, search, np.array([w, 0.0]))
+    return L[0]
+
+
+@each(scale=[2.0**-300, 2.0**-30, 1.0, 2.0**30, 2.0**300])
+def test_line_search_doubles_to_the_curvature_at_every_scale(scale):
+    # For the squared loss the inequality says L >= x^2 = 9.
+    assert searched_L("squared", 0.3 * scale, 3.0, scale, L=1e-3) == 1e-3 * 2**14
+    assert searched_L("squared", 0.3 * scale, 3.0, scale, L=9.5) == 9.5
+    assert searched_L("squared", 0.3 * scale, 3.0, scale, L=10.0, lower=0.9, n_steps=3) == 10 * 0.9 * 0.9 * 2 * 0.9
+
+
+@each(w=[np.inf, np.nan, 1e308], loss=["logistic", "squared"])
+def test_line_search_ends_after_divergence(loss, w):
+    assert 0 < searched_L(loss, 1.0, -1e3, w, L=0.1) < np.inf
+
+
+@each(loss=["logistic", "squared"])
+def test_line_search_from_a_tiny_L(loss):
+    # The second derivative of the loss at z = -0.6 is above 0.9 of its largest.
+    assert 0.9 * CURVATURE[loss] * 2**2 < searched_L(loss, 1.0, 2.0, -0.3, L=5e-324) < CURVATURE[loss] * 2**2 * 2
+
+
+def test_line_search_leaves_fitted_rows_alone():
+    # x w = 0.3 but for a few units in the last place: the losses before and after a trial are rounding errors.
+    for w in 0.1 + EPS / 16 * np.arange(-8, 9):
+        assert searched_L("squared", 0.3, 3.0, w, L=9.5) == 9.5
+        assert searched_L("squared", 0.3, 3.0, w, L=1e-3) <= 1e-3 * 2**14
+    assert searched_L("logistic", 1.0, 3.0, 20.0, L=1e-3) == 1e-3  # the loss is exp(-60)
+    assert searched_L("squared", 0.0, 3.0, 0.0, L=1e-3, lower=0.5, n_steps=2000) > 0
 
 
 @each(weighted=BOOLS, dtype=DTYPES, layout=LAYOUTS, loss=LOSSES)
@@ -278,8 +372,9 @@ THETA, ROWS, OUTPUTS = np.zeros(3 * N_FEATURES + 3), np.zeros(3 * N_ROWS), np.ze
 HESSIAN, PER_ROW, FEATURES, ONE_OUTPUT = np.zeros(9), np.zeros(N_ROWS), np.zeros(N_FEATURES), np.zeros(N_FEATURES + 1)
 DRAWN, DRAWN_OUTPUTS = np.zeros(N_ROWS), np.zeros(3 * N_ROWS)  # as many as rows are drawn
 DRAWN_COLUMNS, GRAM = np.zeros(N_ROWS * (N_FEATURES + 1)), np.zeros((N_FEATURES + 1) ** 2)
-STEPS, STANDARD = dict(order=ORDER, eta=DRAWN_OUTPUTS), dict(order=ORDER, mean=FEATURES, inverse_scale=FEATURES)
-SAG = dict(n_seen=N_ROWS, saga=False, metric=np.ones(2), group=GROUP)
+STEPS, STANDARD = dict(order=ORDER, steps=DRAWN_OUTPUTS), dict(order=ORDER, mean=FEATURES, inverse_scale=FEATURES)
+SAGA = dict(n_seen=N_ROWS, metric=np.ones(2), group=GROUP, frequency=PER_ROW)
+SAG = dict(SAGA, initial_residual=ROWS, centre=THETA)
 SDCA = dict(n_samples=1.0, squared_norm=PER_ROW, intercept_square=0.0)
 VALID = {  # what every method reads, and the arrays it writes to
     "raw_predictions": (dict(order=ORDER, theta=THETA), dict(z=ROWS)),
@@ -294,10 +389,11 @@ VALID = {  # what every method reads, and the arrays it writes to
     "add_gram": (dict(order=ORDER, weight=DRAWN), dict(gram=GRAM)),
     "add_gradient_changes": (dict(order=ORDER, weight=DRAWN, theta=THETA, residual=ROWS), dict(out=THETA)),
     "sdca_epoch": (dict(order=ORDER, **SDCA), dict(theta=ONE_OUTPUT, residual=PER_ROW)),
-    "sgd_epoch": (dict(STEPS, batch=1), dict(theta=THETA)),
-    "sag_epoch": (dict(STEPS, **SAG), dict(theta=THETA, table=ROWS, sum=THETA)),
-    "svrg_epoch": (dict(STEPS, batch=1, snapshot_residual=ROWS), dict(theta=THETA, full_gradient=THETA)),
-    "rule_epoch": (dict(STEPS, batch=1), dict(theta=THETA)),
+    "sgd_epoch": (dict(STEPS, batch=1), dict(theta=THETA, total=THETA)),
+    "sag_epoch": (dict(STEPS, **SAG), dict(theta=THETA, table=ROWS, sum=THETA, total=THETA)),
+    "saga_epoch": (dict(STEPS, **SAGA), dict(theta=THETA, table=ROWS, sum=THETA, total=THETA)),
+    "svrg_epoch": (dict(STEPS, batch=1, snapshot_residual=ROWS), dict(theta=THETA, full_gradient=THETA, total=THETA)),
+    "rule_epoch": (dict(order=ORDER, eta=DRAWN_OUTPUTS, batch=1), dict(theta=THETA)),
 }
 
 
@@ -346,14 +442,40 @@ def test_numbers_that_do_not_fit_are_refused():
             with pytest.raises((TypeError, ValueError), match=r"arguments|batch|eta"):
                 call(method, batch=batch)
     for wrong in (dict(n_seen=N_ROWS + 1), dict(group=None), dict(group=GROUP - 1), dict(group=GROUP + 2)):
-        with pytest.raises(ValueError, match=r"n_seen|group"):
+        for method in ("sag_epoch", "saga_epoch"):
+            with pytest.raises(ValueError, match=r"n_seen|group"):
+                call(method, **wrong)
+    for wrong in (dict(centre=None), dict(initial_residual=None)):
+        with pytest.raises(ValueError, match="go together"):
             call("sag_epoch", **wrong)
+    for method in ("sgd_epoch", "sag_epoch", "saga_epoch", "svrg_epoch"):
+        with pytest.raises(TypeError, match="arguments"):
+            call(method, steps=None)
     for rule in (None, _kernels.adagrad(np.zeros(3), 1e-6)):
         with pytest.raises((TypeError, ValueError), match=r"arguments|state"):
             call("rule_epoch", rule=rule)
     for state in ((np.zeros(3), np.zeros(4)), (np.zeros(3, dtype=np.float32), np.zeros(3))):
         with pytest.raises((TypeError, ValueError), match=r"arguments|one size"):
             _kernels.adam(*state, 0.9, 0.999, 1e-8)
+
+
+SEARCH = dict(L=np.ones(3), squared_norm=np.ones(N_ROWS), multiple=1.0, lower=0.5)
+UNFIT_SEARCH = {
+    "L": [np.ones(2), np.ones(4), np.ones(3, dtype=np.float32), [1.0] * 3],
+    "squared_norm": [np.ones(N_ROWS - 1), np.ones(N_ROWS, dtype=np.float32), None],
+    "multiple": [0.0, -1.0, np.nan, None],
+    "lower": [0.0, -1.0, 1.5, np.nan, None],
+}
+
+
+@each(method=["sgd_epoch", "sag_epoch", "saga_epoch", "svrg_epoch"])
+def test_line_searches_that_do_not_fit_are_refused(method):
+    call(method, steps=_kernels.LineSearch(**SEARCH))
+    not_positive = [np.array([1.0, L, 1.0]) for L in (0.0, -1.0, np.nan, np.inf)]
+    for name, values in (UNFIT_SEARCH | {"L": UNFIT_SEARCH["L"] + not_positive}).items():
+        for wrong in values:
+            with pytest.raises((TypeError, ValueError), match=f"arguments|{name} must"):
+                call(method, steps=_kernels.LineSearch(**(SEARCH | {name: wrong})))
 
 
 def int32(*numbers):

@@ -56,6 +56,15 @@ NB_MODULE(_kernels, m) {
           },
           "m"_a.noconvert(), "v"_a.noconvert(), "v_max"_a.noconvert(), "beta_1"_a, "beta_2"_a, "epsilon"_a);
 
+    nb::class_<PyLineSearch>(m, "LineSearch")
+        .def("__init__",
+             [](PyLineSearch* self, Vector L, ConstVector squared_norm, double multiple, double lower) {
+                 require(multiple > 0, "multiple must be positive");
+                 require(lower > 0 && lower <= 1, "lower must be in (0, 1]");
+                 new (self) PyLineSearch{L, squared_norm, multiple, lower};
+             },
+             "L"_a.noconvert(), "squared_norm"_a.noconvert(), "multiple"_a, "lower"_a);
+
     using release = nb::call_guard<nb::gil_scoped_release>;
     nb::class_<Kernels>(m, "FiniteSum")
         .def("raw_predictions", &Kernels::raw_predictions, "order"_a.noconvert(), "theta"_a.noconvert(),
@@ -83,13 +92,20 @@ NB_MODULE(_kernels, m) {
              "theta"_a.noconvert(), "residual"_a.noconvert(), "out"_a.noconvert(), release())
         .def("sdca_epoch", &Kernels::sdca_epoch, "order"_a.noconvert(), "n_samples"_a, "squared_norm"_a.noconvert(),
              "intercept_square"_a, "theta"_a.noconvert(), "residual"_a.noconvert(), release())
-        .def("sgd_epoch", &Kernels::sgd_epoch, "order"_a.noconvert(), "batch"_a, "eta"_a.noconvert(),
-             "theta"_a.noconvert(), release())
-        .def("sag_epoch", &Kernels::sag_epoch, "order"_a.noconvert(), "eta"_a.noconvert(), "theta"_a.noconvert(),
-             "table"_a.noconvert(), "sum"_a.noconvert(), "n_seen"_a, "saga"_a, "metric"_a.noconvert() = nb::none(),
-             "group"_a.noconvert() = nb::none(), release())
-        .def("svrg_epoch", &Kernels::svrg_epoch, "order"_a.noconvert(), "batch"_a, "eta"_a.noconvert(),
-             "theta"_a.noconvert(), "snapshot_residual"_a.noconvert(), "full_gradient"_a.noconvert(), release())
+        .def("sgd_epoch", &Kernels::sgd_epoch, "order"_a.noconvert(), "batch"_a, "steps"_a.noconvert(),
+             "theta"_a.noconvert(), "total"_a.noconvert() = nb::none(), release())
+        .def("sag_epoch", &Kernels::sag_epoch, "order"_a.noconvert(), "steps"_a.noconvert(), "theta"_a.noconvert(),
+             "table"_a.noconvert(), "sum"_a.noconvert(), "n_seen"_a, "metric"_a.noconvert() = nb::none(),
+             "group"_a.noconvert() = nb::none(), "frequency"_a.noconvert() = nb::none(),
+             "initial_residual"_a.noconvert() = nb::none(), "centre"_a.noconvert() = nb::none(),
+             "total"_a.noconvert() = nb::none(), release())
+        .def("saga_epoch", &Kernels::saga_epoch, "order"_a.noconvert(), "steps"_a.noconvert(), "theta"_a.noconvert(),
+             "table"_a.noconvert(), "sum"_a.noconvert(), "n_seen"_a, "metric"_a.noconvert() = nb::none(),
+             "group"_a.noconvert() = nb::none(), "frequency"_a.noconvert() = nb::none(),
+             "total"_a.noconvert() = nb::none(), release())
+        .def("svrg_epoch", &Kernels::svrg_epoch, "order"_a.noconvert(), "batch"_a, "steps"_a.noconvert(),
+             "theta"_a.noconvert(), "snapshot_residual"_a.noconvert(), "full_gradient"_a.noconvert(),
+             "total"_a.noconvert() = nb::none(), release())
         .def("rule_epoch",
              [](const Kernels& self, Order order, size_t batch, ConstVector eta, Vector theta, PyRule& rule,
                 std::optional<Vector> total) {

@@ -1,92 +1,132 @@
-// The loops over drawn rows of the linear methods, one a family. Each is a pure function of the data, the drawn `order`, the step sizes of its
-// steps (n_steps x K) and the state it is given: nothing random, no stopping rule.
+// The loops over drawn rows of the linear methods, one a family. Each is a pure function of the data, the drawn `order`,
+// the step sizes of its steps (n_steps x K, or a line search) and the state it is given: nothing random, no stopping rule.
+// Iterates are added to `total` unless it is null.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 #include <vector>
 
 #include "iterate.hpp"
+#include "step_size.hpp"
 
 namespace skvr {
 
 // sgd (batch = 1) and minibatch: w -= eta (1/|B| sum_{i in B} grad f_i(w)), grad f_i(w) = r_i x_i + alpha w.
 template <class Data>
-SKVR_CLONES void sgd_epoch(const Data& data, const int64_t* order, size_t n, size_t batch, const double* eta,
-                           double* theta) {
+SKVR_CLONES void sgd_epoch(const Data& data, const int64_t* order, size_t n, size_t batch, Steps<Data> steps,
+                           double* theta, double* total) {
     const size_t K = data.n_outputs();
-    std::vector<double> z(K), a(batch * K);
-    Iterate<Data> w(data, theta, nullptr, Metric{});
-    for (size_t first = 0; first < n; first += batch, eta += K) {
-        const size_t m = std::min(batch, n - first);
-        for (size_t t = 0; t < m; ++t) {
-            prefetch(data, order, first + t, n, 0);
-            w.predict(size_t(order[first + t]), z.data());
-            data.residual(size_t(order[first + t]), z.data(), &a[t * K]);
-            for (size_t k = 0; k < K; ++k) a[t * K + k] /= double(m);
-            prefetch(data, order, first + t, n, 1);
-            w.collect(order + first, t + 1, m, a.data());
-        }
-        w.step(order + first, m, eta, a.data(), nullptr, 1.0);
-    }
-    w.finish();
-}
-
-// sag: g_i <- grad loss_i(w), w -= eta (mean of the g + alpha w). Schmidt, Le Roux and Bach (2017), algorithm 1.
-// saga: w -= eta (g_i new - g_i old + old mean of the g + alpha w). Defazio, Bach and Lacoste-Julien (2014), eq. 7.
-// A row's gradient is a multiple of x_i, so the table holds K scalars a row; `sum` is the sum of the table's gradients,
-// and the mean is over the n_seen rows that have one: nan marks a row not yet drawn. Returns the new n_seen.
-// In saga the old mean is the new mean less (new - old) / n_seen.
-template <class Data>
-SKVR_CLONES size_t sag_epoch(const Data& data, const int64_t* order, size_t n, const double* eta, double* theta,
-                             double* table, double* sum, size_t n_seen, bool saga, Metric metric) {
-    const size_t K = data.n_outputs();
-    std::vector<double> z(K), r(K), change(K), a(K);
-    Iterate<Data> w(data, theta, sum, metric);
-    for (size_t s = 0; s < n; ++s, eta += K) {
-        const size_t i = size_t(order[s]);
-        double* g = table + i * K;
-        prefetch(data, order, s, n, 0);
-        w.predict(i, z.data());
-        data.residual(i, z.data(), r.data());
-        if (std::isnan(g[0])) {
-            n_seen += 1;
-            std::fill(g, g + K, 0.0);
-        }
-        const double share = 1.0 / double(n_seen);
-        for (size_t k = 0; k < K; ++k) {
-            change[k] = r[k] - g[k];
-            a[k] = saga ? change[k] - change[k] * share : 0.0;
-            g[k] = r[k];
-        }
-        prefetch(data, order, s, n, 1);
-        w.step(order + s, 1, eta, a.data(), change.data(), share);
-    }
-    w.finish();
-    return n_seen;
-}
-
-// svrg: w -= eta (grad loss_B(w) - grad loss_B(snapshot) + full loss gradient at the snapshot + alpha w). Johnson and
-// Zhang (2013), figure 1. The snapshot's residuals are stored, so its gradients cost nothing; and alpha w stands for
-// alpha (w - snapshot) + alpha snapshot.
-template <class Data>
-SKVR_CLONES void svrg_epoch(const Data& data, const int64_t* order, size_t n, size_t batch, const double* eta,
-                            double* theta, const double* snapshot_residual, double* full_gradient) {
-    const size_t K = data.n_outputs();
-    std::vector<double> z(K), a(batch * K);
-    Iterate<Data> w(data, theta, full_gradient, Metric{});
-    for (size_t first = 0; first < n; first += batch, eta += K) {
+    std::vector<double> z(batch * K), r(batch * K), a(batch * K);
+    Iterate<Data> w(data, theta, total);
+    for (size_t first = 0; first < n; first += batch) {
         const size_t m = std::min(batch, n - first);
         for (size_t t = 0; t < m; ++t) {
             const size_t i = size_t(order[first + t]);
             prefetch(data, order, first + t, n, 0);
-            w.predict(i, z.data());
-            data.residual(i, z.data(), &a[t * K]);
-            for (size_t k = 0; k < K; ++k) a[t * K + k] = (a[t * K + k] - snapshot_residual[i * K + k]) / double(m);
+            w.predict(i, &z[t * K]);
+            data.residual(i, &z[t * K], &r[t * K]);
+            for (size_t k = t * K; k < (t + 1) * K; ++k) a[k] = r[k] / double(m);
             prefetch(data, order, first + t, n, 1);
             w.collect(order + first, t + 1, m, a.data());
         }
-        w.step(order + first, m, eta, a.data(), nullptr, 1.0);
+        w.step(order + first, m, steps.next(order + first, m, z.data(), r.data()), a.data());
+    }
+    w.finish();
+}
+
+// The gradients g_i of SAG and SAGA. A row's gradient is a multiple of x_i, so the table holds K scalars a row; `sum` is
+// the sum of the g_i, and their mean is over the n_seen rows that have one: nan marks a row not yet drawn.
+//
+// Rows drawn with probabilities q_i come with frequency_i = n q_i, residuals and table with weights divided by it: a
+// change in the table counts n q_i times in the sum.
+//
+// With a `centre` the g_i begin as grad loss_i(x0) - grad loss(x0), with initial_residual_i x_i and the centre for the
+// two: then sum leaves the centre out, and begins as n centre, and the mean of the g_i over all n is
+// sum / n - (1 - n_seen / n) centre.
+struct Table {
+    double* residual;
+    double* sum;
+    size_t n_seen;
+    const double* frequency = nullptr;
+    const double* initial_residual = nullptr;
+    const double* centre = nullptr;
+    double n_samples = 0;
+};
+
+// w -= eta M (correction + mean of the g_i + alpha w) with g_i <- grad loss_i(w) in the mean. `correction` is a function
+// of g_i new - g_i old and of what it changed the mean by. Returns the new n_seen.
+template <class Data, class Correction>
+inline size_t table_epoch(const Data& data, const int64_t* order, size_t n, Steps<Data> steps, double* theta,
+                          double* total, Table table, Metric metric, Correction correction) {
+    const size_t K = data.n_outputs();
+    std::vector<double> z(K), r(K), change(K), a(K);
+    Iterate<Data> w(data, theta, total, table.sum, metric, table.centre);
+    for (size_t s = 0; s < n; ++s) {
+        const size_t i = size_t(order[s]);
+        double* g = table.residual + i * K;
+        prefetch(data, order, s, n, 0);
+        w.predict(i, z.data());
+        data.residual(i, z.data(), r.data());
+        if (std::isnan(g[0])) {
+            table.n_seen += 1;
+            for (size_t k = 0; k < K; ++k) g[k] = table.centre ? table.initial_residual[i * K + k] : 0.0;
+        }
+        const double share = 1.0 / (table.centre ? table.n_samples : double(table.n_seen));
+        const double frequency = table.frequency ? table.frequency[i] : 1.0;
+        for (size_t k = 0; k < K; ++k) {
+            change[k] = frequency * (r[k] - g[k]);
+            a[k] = correction(r[k] - g[k], change[k] * share);
+            g[k] = r[k];
+        }
+        prefetch(data, order, s, n, 1);
+        const double* eta = steps.next(order + s, 1, z.data(), r.data());
+        w.step(order + s, 1, eta, a.data(), change.data(), share, double(table.n_seen) * share - 1);
+    }
+    w.finish();
+    return table.n_seen;
+}
+
+// sag: g_i <- grad loss_i(w), w -= eta (mean of the g + alpha w). Schmidt, Le Roux and Bach (2017), algorithm 1.
+template <class Data>
+SKVR_CLONES size_t sag_epoch(const Data& data, const int64_t* order, size_t n, Steps<Data> steps, double* theta,
+                             double* total, Table table, Metric metric) {
+    return table_epoch(data, order, n, std::move(steps), theta, total, table, metric,
+                       [](double, double) { return 0.0; });
+}
+
+// saga: w -= eta (g_i new - g_i old + old mean of the g + alpha w). Defazio, Bach and Lacoste-Julien (2014), eq. 7. The
+// old mean is the new mean less its change.
+template <class Data>
+SKVR_CLONES size_t saga_epoch(const Data& data, const int64_t* order, size_t n, Steps<Data> steps, double* theta,
+                              double* total, Table table, Metric metric) {
+    return table_epoch(data, order, n, std::move(steps), theta, total, table, metric,
+                       [](double change, double change_of_mean) { return change - change_of_mean; });
+}
+
+// svrg: w -= eta (grad loss_B(w) - grad loss_B(snapshot) + full loss gradient at the snapshot + alpha w). Johnson and
+// Zhang (2013), figure 1. The snapshot's residuals are stored, so its gradients cost nothing; and alpha w stands for
+// alpha (w - snapshot) + alpha snapshot. A line search takes the loss of the batch as it is, uncorrected.
+template <class Data>
+SKVR_CLONES void svrg_epoch(const Data& data, const int64_t* order, size_t n, size_t batch, Steps<Data> steps,
+                            double* theta, double* total, const double* snapshot_residual, double* full_gradient) {
+    const size_t K = data.n_outputs();
+    std::vector<double> z(batch * K), r(batch * K), a(batch * K);
+    Iterate<Data> w(data, theta, total, full_gradient);
+    for (size_t first = 0; first < n; first += batch) {
+        const size_t m = std::min(batch, n - first);
+        for (size_t t = 0; t < m; ++t) {
+            const size_t i = size_t(order[first + t]);
+            prefetch(data, order, first + t, n, 0);
+            w.predict(i, &z[t * K]);
+            data.residual(i, &z[t * K], &r[t * K]);
+            for (size_t k = 0; k < K; ++k)
+                a[t * K + k] = (r[t * K + k] - snapshot_residual[i * K + k]) / double(m);
+            prefetch(data, order, first + t, n, 1);
+            w.collect(order + first, t + 1, m, a.data());
+        }
+        w.step(order + first, m, steps.next(order + first, m, z.data(), r.data()), a.data());
     }
     w.finish();
 }

@@ -1,9 +1,10 @@
 // The iterate w of the linear methods (sgd, minibatch, sag, saga, svrg), all of which step as
 //
-//     d += change x_i',    w -= eta M (alpha w + share d + sum_i a_i x_i'),
+//     d += change x_i',    w -= eta M (alpha w + share d + centre_share e + sum_i a_i x_i'),
 //
-// with d a dense direction (the sum of SAG's table, share = 1/m; SVRG's full gradient, share = 1; absent in SGD), one or
-// more rows i, and M a diagonal metric (the identity except in `auto`). Intercepts step alike with x = 1, alpha = 0.
+// with d and e dense directions (d: the sum of SAG's table, SVRG's full gradient; e: what SAG's centred table subtracts;
+// either may be absent), one or more rows i, and M a diagonal metric (the identity except in ScaledSAGA). Intercepts step
+// alike with x = 1, alpha = 0. If asked for, `total` takes the sum of the iterates, total += w after every step.
 #pragma once
 
 #include <algorithm>
@@ -25,35 +26,50 @@ struct Metric {
     double operator()(size_t j) const { return of_group(group_of(j)); }
 };
 
+// What both layouts share: the arrays (null: absent), and the K intercepts.
+template <class Data>
+struct IterateState {
+    const Data& data;
+    double* theta;
+    double* total;
+    double* direction;
+    const double* centre;
+    Metric metric;
+
+    void step_intercept(size_t m, const double* eta, const double* a, const double* change, double share,
+                        double centre_share) {
+        const size_t K = data.n_outputs(), first = data.n_coefficients();
+        if (data.fit_intercept) {
+            const double scale = metric(data.rows.n_features);
+            for (size_t k = 0; k < K; ++k) {
+                double sum = 0;
+                for (size_t t = 0; t < m; ++t) sum += a[t * K + k];
+                if (direction) {
+                    double& d = direction[first + k];
+                    if (change) d += change[k];
+                    sum += share * d;
+                }
+                if (centre) sum += centre_share * centre[first + k];
+                theta[first + k] -= eta[k] * scale * sum;
+            }
+        }
+        if (total) add_multiple(1.0, theta + first, total + first, K);
+    }
+};
+
 template <class Data, class Rows = typename Data::Rows>
 class Iterate;
 
-// What both layouts do with the K intercepts.
-template <class Data>
-inline void step_intercept(const Data& data, const Metric& metric, size_t m, const double* eta, const double* a,
-                           const double* change, double share, double* theta, double* direction) {
-    if (!data.fit_intercept) return;
-    const size_t K = data.n_outputs();
-    const double scale = metric(data.rows.n_features);
-    double* b = theta + data.n_coefficients();
-    for (size_t k = 0; k < K; ++k) {
-        double sum = 0;
-        for (size_t t = 0; t < m; ++t) sum += a[t * K + k];
-        if (direction) {
-            double& d = direction[data.n_coefficients() + k];
-            if (change) d += change[k];
-            sum += share * d;
-        }
-        b[k] -= eta[k] * scale * sum;
-    }
-}
-
 // Dense rows: the formula as it stands.
 template <class Data, class T>
-class Iterate<Data, DenseRows<T>> {
+class Iterate<Data, DenseRows<T>> : IterateState<Data> {
+    using State = IterateState<Data>;
+    using State::data, State::theta, State::total, State::direction, State::centre, State::metric;
+
 public:
-    Iterate(const Data& data, double* theta, double* direction, Metric metric)
-        : data(data), theta(theta), direction(direction), metric(metric), g(data.n_coefficients()) {
+    Iterate(const Data& data, double* theta, double* total, double* direction = nullptr, Metric metric = {},
+            const double* centre = nullptr)
+        : State{data, theta, total, direction, centre, metric}, g(data.n_coefficients()) {
         if (!metric.values) return;
         scale.resize(data.rows.n_features);
         for (size_t j = 0; j < scale.size(); ++j) scale[j] = metric(j);
@@ -68,17 +84,20 @@ public:
             data.rows.add(rows + first, known - first, a + first * K, K, g.data());
     }
 
-    // `change` (with one row only) and `direction` may be null.
-    void step(const int64_t* rows, size_t m, const double* eta, const double* a, const double* change, double share) {
+    // `change` (with one row only) may be null.
+    void step(const int64_t* rows, size_t m, const double* eta, const double* a, const double* change = nullptr,
+              double share = 1, double centre_share = 0) {
         const size_t K = data.n_outputs(), p = data.rows.n_features;
         for (size_t k = 0; k < K; ++k) {
             if (m == 1)
                 step_output(k, data.rows.row(size_t(rows[0])), eta[k], a[k], change ? change[k] : 0.0, share);
             else
                 step_output(k, &g[k * p], eta[k], 1.0, 0.0, share);
+            if (centre) step_along_centre(k, eta[k] * centre_share);
+            if (total) add_multiple(1.0, theta + k * p, total + k * p, p);
         }
         if (m > 1) std::fill(g.begin(), g.end(), 0.0);
-        step_intercept(data, metric, m, eta, a, change, share, theta, direction);
+        State::step_intercept(m, eta, a, change, share, centre_share);
     }
 
     void finish() {}
@@ -105,10 +124,17 @@ private:
             }
     }
 
-    const Data& data;
-    double* theta;
-    double* direction;
-    Metric metric;
+    // w -= eta M e
+    void step_along_centre(size_t k, double eta) {
+        const size_t p = data.rows.n_features;
+        double* w = theta + k * p;
+        const double* e = centre + k * p;
+        if (scale.empty())
+            add_multiple(-eta, e, w, p);
+        else
+            for (size_t j = 0; j < p; ++j) w[j] -= eta * scale[j] * e[j];
+    }
+
     std::vector<double> g, scale;  // the loss gradient of a batch; the metric's diagonal, empty for the identity
 };
 
@@ -117,16 +143,27 @@ private:
 //
 //     w = P (u - Q d),    P = product of the rho since the last flush,    Q = sum of eta M share / P,
 //
-// and a step changes P and Q only (one pair per output and distinct entry of M). This is the just-in-time update of
-// Schmidt, Le Roux and Bach (2017), section 4.1, with the geometric sums carried along instead of recomputed. Rounding
-// errors are of the size of P Q |d|, how far an untouched coordinate has gone since the last flush; so all coordinates
-// are flushed every few hundred steps, as often as costs less than the steps themselves.
+// and a step changes P and Q only (one pair per output and distinct entry of M); e has a Q of its own. This is the
+// just-in-time update of Schmidt, Le Roux and Bach (2017), section 4.1, with the geometric sums carried along instead of
+// recomputed. Rounding errors are of the size of P Q |d|, how far an untouched coordinate has gone since the last flush;
+// so all coordinates are flushed every few hundred steps, as often as costs less than the steps themselves.
+//
+// The sum of the iterates of an untouched coordinate is A u - B d with A = sum of P, B = sum of P Q. `total` holds the
+// rest: where u or d change, it takes back what A and B count of the change before it was made. W. Xu (2011), "Towards
+// optimal one pass large scale learning with averaged stochastic gradient descent", does so for SGD. A u with u = w / P
+// cancels where P has become small, so with a total the flush comes as early as P < 1/100: two digits are lost at most.
 template <class Data, class T, class Index>
-class Iterate<Data, CsrRows<T, Index>> {
+class Iterate<Data, CsrRows<T, Index>> : IterateState<Data> {
+    using State = IterateState<Data>;
+    using State::data, State::theta, State::total, State::direction, State::centre, State::metric;
+
 public:
-    Iterate(const Data& data, double* theta, double* direction, Metric metric)
-        : data(data), theta(theta), direction(direction), metric(metric), P(metric.n_groups * data.n_outputs(), 1.0),
-          Q(P.size(), 0.0), rho(P.size()), c(P.size()) {
+    Iterate(const Data& data, double* theta, double* total, double* direction = nullptr, Metric metric = {},
+            const double* centre = nullptr)
+        : State{data, theta, total, direction, centre, metric}, P(metric.n_groups * data.n_outputs(), 1.0),
+          A(P.size(), 0.0), rho(P.size()), c(P.size()), smallest_product(total ? 1e-2 : tiny) {
+        if (direction) lazy.push_back({direction, A, A});
+        if (centre) lazy.push_back({centre, A, A});
         const double nonzeros_per_row = double(data.rows.n_nonzeros) / double(data.rows.n_rows) + 1;
         flush_interval = 64 + size_t(4 * double(data.rows.n_features) / nonzeros_per_row);
     }
@@ -134,54 +171,45 @@ public:
     void predict(size_t i, double* z) const {
         const size_t K = data.n_outputs();
         for (size_t k = 0; k < K; ++k) z[k] = theta[data.n_coefficients() + k];
-        data.rows.predict_from([&](size_t j, size_t k) { return value(j, k); }, i, K, z);
+        with_values([&](auto value) { data.rows.predict_from(value, i, K, z); });
     }
 
     void collect(const int64_t*, size_t, size_t, const double*) {}  // theta waits for the step
 
-    void step(const int64_t* rows, size_t m, const double* eta, const double* a, const double* change, double share) {
+    void step(const int64_t* rows, size_t m, const double* eta, const double* a, const double* change = nullptr,
+              double share = 1, double centre_share = 0) {
         const size_t K = data.n_outputs();
+        const double shares[] = {share, centre_share};
         bool underflow = false, dense = false;
-        for (size_t g = 0; g < metric.n_groups; ++g)
-            for (size_t k = 0; k < K; ++k) {
-                const double factor = rho[g * K + k] = 1 - eta[k] * metric.of_group(g) * data.alpha[k];
-                dense |= factor < tiny;
-                underflow |= P[g * K + k] * factor < tiny;
-            }
+        for_each_product([&](size_t at, double eta_M, size_t k) {
+            rho[at] = 1 - eta_M * data.alpha[k];
+            dense |= rho[at] < tiny;
+            underflow |= P[at] * rho[at] < smallest_product;
+        }, eta);
         if (underflow || ++steps_since_flush == flush_interval) flush();
-        if (change)
-            data.rows.for_each_nonzero(size_t(rows[0]), [&](size_t j, double x) {
-                const size_t g = metric.group_of(j) * K;
-                for (size_t k = 0; k < K; ++k) {
-                    direction[j * K + k] += change[k] * x;
-                    theta[j * K + k] += change[k] * x * Q[g + k];
-                }
-            });
-        if (dense) {  // rho <= 0: a step beyond 1 / alpha, which no product can carry
-            for (size_t j = 0; j < data.rows.n_features; ++j)
-                for (size_t k = 0; k < K; ++k) {
-                    double& w = theta[j * K + k];
-                    const double d = direction ? share * direction[j * K + k] : 0.0;
-                    w -= eta[k] * metric(j) * (data.alpha[k] * w + d);
-                }
-        } else {
-            for (size_t g = 0; g < metric.n_groups; ++g)
-                for (size_t k = 0; k < K; ++k) {
-                    P[g * K + k] *= rho[g * K + k];
-                    Q[g * K + k] += eta[k] * metric.of_group(g) * share / P[g * K + k];
-                }
-        }
+        if (change) move_direction(size_t(rows[0]), change);
+        if (dense)  // rho <= 0: a step beyond 1 / alpha, which no product can carry
+            step_every_coordinate(eta, shares);
+        else
+            for_each_product([&](size_t at, double eta_M, size_t) {
+                P[at] *= rho[at];
+                for (size_t l = 0; l < lazy.size(); ++l) lazy[l].Q[at] += eta_M * shares[l] / P[at];
+            }, eta);
         const double* a_t = a;
         for (size_t t = 0; t < m; ++t, a_t += K) {
             if (std::all_of(a_t, a_t + K, [](double a) { return a == 0; })) continue;  // sag
-            for (size_t g = 0; g < metric.n_groups; ++g)
-                for (size_t k = 0; k < K; ++k) c[g * K + k] = a_t[k] * eta[k] * metric.of_group(g) / P[g * K + k];
-            data.rows.for_each_nonzero(size_t(rows[t]), [&](size_t j, double x) {
-                const size_t g = metric.group_of(j) * K;
-                for (size_t k = 0; k < K; ++k) theta[j * K + k] -= c[g + k] * x;
-            });
+            for_each_product([&](size_t at, double eta_M, size_t k) { c[at] = -a_t[k] * eta_M / P[at]; }, eta);
+            add(size_t(rows[t]), theta);
+            if (!total) continue;
+            for (size_t at = 0; at < c.size(); ++at) c[at] *= -A[at];
+            add(size_t(rows[t]), total);
         }
-        step_intercept(data, metric, m, eta, a, change, share, theta, direction);
+        if (total)
+            for (size_t at = 0; at < P.size(); ++at) {
+                A[at] += P[at];
+                for (Lazy& d : lazy) d.B[at] += P[at] * d.Q[at];
+            }
+        State::step_intercept(m, eta, a, change, share, centre_share);
     }
 
     void finish() { flush(); }
@@ -189,25 +217,102 @@ public:
 private:
     static constexpr double tiny = 1e-50;
 
-    double value(size_t j, size_t k) const {
-        const size_t K = data.n_outputs(), at = metric.group_of(j) * K + k;
-        return direction ? P[at] * (theta[j * K + k] - Q[at] * direction[j * K + k]) : P[at] * theta[j * K + k];
+    // A dense direction, and Q and B for it.
+    struct Lazy {
+        const double* values;
+        std::vector<double> Q, B;
+    };
+
+    size_t product_of(size_t j, size_t k) const { return metric.group_of(j) * data.n_outputs() + k; }
+
+    // visit(at, eta M, k) for every product P[at]
+    template <class Visit>
+    void for_each_product(Visit&& visit, const double* eta) {
+        const size_t K = data.n_outputs();
+        for (size_t g = 0; g < metric.n_groups; ++g)
+            for (size_t k = 0; k < K; ++k) visit(g * K + k, eta[k] * metric.of_group(g), k);
     }
 
-    void flush() {
+    // use(value) with value(j, k) = w: a function of its own for each number of directions
+    template <class Use>
+    void with_values(Use&& use) const {
+        const size_t K = data.n_outputs();
+        if (lazy.empty())
+            use([this, K](size_t j, size_t k) { return P[product_of(j, k)] * theta[j * K + k]; });
+        else if (lazy.size() == 1)
+            use([this, K, &d = lazy[0]](size_t j, size_t k) {
+                const size_t at = product_of(j, k), q = j * K + k;
+                return P[at] * (theta[q] - d.Q[at] * d.values[q]);
+            });
+        else
+            use([this, K, &d = lazy[0], &e = lazy[1]](size_t j, size_t k) {
+                const size_t at = product_of(j, k), q = j * K + k;
+                return P[at] * (theta[q] - d.Q[at] * d.values[q] - e.Q[at] * e.values[q]);
+            });
+    }
+
+    // out += c x_i'
+    void add(size_t i, double* out) const {
+        const size_t K = data.n_outputs();
+        data.rows.for_each_nonzero(i, [&](size_t j, double x) {
+            const size_t g = product_of(j, 0);
+            for (size_t k = 0; k < K; ++k) out[j * K + k] += c[g + k] * x;
+        });
+    }
+
+    // d += change x_i', with w and the sum of the iterates so far as they are
+    void move_direction(size_t i, const double* change) {
+        const size_t K = data.n_outputs();
+        const Lazy& d = lazy[0];
+        data.rows.for_each_nonzero(i, [&](size_t j, double x) {
+            const size_t g = product_of(j, 0);
+            for (size_t k = 0; k < K; ++k) {
+                direction[j * K + k] += change[k] * x;
+                theta[j * K + k] += change[k] * x * d.Q[g + k];
+            }
+        });
+        if (!total) return;
+        for (size_t at = 0; at < c.size(); ++at) c[at] = change[at % K] * (d.B[at] - A[at] * d.Q[at]);
+        add(i, total);
+    }
+
+    // The formula as it stands, after a flush.
+    SKVR_NOINLINE void step_every_coordinate(const double* eta, const double* shares) {
         const size_t K = data.n_outputs();
         for (size_t j = 0; j < data.rows.n_features; ++j)
-            for (size_t k = 0; k < K; ++k) theta[j * K + k] = value(j, k);
+            for (size_t k = 0; k < K; ++k) {
+                const size_t q = j * K + k;
+                double sum = data.alpha[k] * theta[q];
+                for (size_t l = 0; l < lazy.size(); ++l) sum += shares[l] * lazy[l].values[q];
+                theta[q] -= eta[k] * metric(j) * sum;
+            }
+    }
+
+    SKVR_NOINLINE void flush() {
+        const size_t K = data.n_outputs(), p = data.rows.n_features;
+        if (total)
+            for (size_t j = 0; j < p; ++j)
+                for (size_t k = 0; k < K; ++k) {
+                    const size_t at = product_of(j, k), q = j * K + k;
+                    total[q] += A[at] * theta[q];
+                    for (const Lazy& d : lazy) total[q] -= d.B[at] * d.values[q];
+                }
+        with_values([&](auto value) {
+            for (size_t j = 0; j < p; ++j)
+                for (size_t k = 0; k < K; ++k) theta[j * K + k] = value(j, k);
+        });
         std::fill(P.begin(), P.end(), 1.0);
-        std::fill(Q.begin(), Q.end(), 0.0);
+        std::fill(A.begin(), A.end(), 0.0);
+        for (Lazy& d : lazy) {
+            std::fill(d.Q.begin(), d.Q.end(), 0.0);
+            std::fill(d.B.begin(), d.B.end(), 0.0);
+        }
         steps_since_flush = 0;
     }
 
-    const Data& data;
-    double* theta;
-    double* direction;
-    Metric metric;
-    std::vector<double> P, Q, rho, c;
+    std::vector<double> P, A, rho, c;
+    std::vector<Lazy> lazy;  // d and e, those that there are
+    double smallest_product;
     size_t steps_since_flush = 0, flush_interval;
 };
 

@@ -8,12 +8,14 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/unique_ptr.h>
+#include <nanobind/stl/variant.h>
 
 #include <cmath>
 #include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "epochs.hpp"
@@ -36,6 +38,20 @@ inline void require(bool holds, const char* message) {
     if (!holds) throw std::invalid_argument(message);
 }
 
+// A line search with the arrays behind its pointers.
+struct PyLineSearch {
+    Vector L;
+    ConstVector squared_norm;
+    double multiple, lower;
+};
+using StepSizes = std::variant<ConstVector, PyLineSearch>;
+
+// The pointer of an optional array: null without one.
+template <class A>
+auto* data_or_null(const std::optional<A>& a) {
+    return a ? a->data() : nullptr;
+}
+
 // What Python sees, whatever the rows and the loss.
 struct Kernels {
     virtual ~Kernels() = default;
@@ -55,11 +71,16 @@ struct Kernels {
                                       Vector out) const = 0;
     virtual void sdca_epoch(Order, double n_samples, ConstVector squared_norm, double intercept_square, Vector theta,
                             Vector residual) const = 0;
-    virtual void sgd_epoch(Order, size_t batch, ConstVector eta, Vector theta) const = 0;
-    virtual size_t sag_epoch(Order, ConstVector eta, Vector theta, Vector table, Vector sum, size_t n_seen, bool saga,
-                             std::optional<ConstVector> metric, std::optional<Order> group) const = 0;
-    virtual void svrg_epoch(Order, size_t batch, ConstVector eta, Vector theta, ConstVector snapshot_residual,
-                            Vector full_gradient) const = 0;
+    virtual void sgd_epoch(Order, size_t batch, StepSizes, Vector theta, std::optional<Vector> total) const = 0;
+    virtual size_t sag_epoch(Order, StepSizes, Vector theta, Vector table, Vector sum, size_t n_seen,
+                             std::optional<ConstVector> metric, std::optional<Order> group,
+                             std::optional<ConstVector> frequency, std::optional<ConstVector> initial_residual,
+                             std::optional<ConstVector> centre, std::optional<Vector> total) const = 0;
+    virtual size_t saga_epoch(Order, StepSizes, Vector theta, Vector table, Vector sum, size_t n_seen,
+                              std::optional<ConstVector> metric, std::optional<Order> group,
+                              std::optional<ConstVector> frequency, std::optional<Vector> total) const = 0;
+    virtual void svrg_epoch(Order, size_t batch, StepSizes, Vector theta, ConstVector snapshot_residual,
+                            Vector full_gradient, std::optional<Vector> total) const = 0;
     virtual void rule_epoch(Order, size_t batch, ConstVector eta, Vector theta, Rule& rule, size_t state_size,
                             std::optional<Vector> total) const = 0;
     virtual bool is_lazy(const Rule& rule, size_t batch) const = 0;
@@ -68,10 +89,12 @@ struct Kernels {
 template <class Data>
 struct KernelsOf final : Kernels {
     Data data;
-    size_t n;
+    size_t n, n_samples;             // rows, and those of positive weight
     std::vector<nb::object> owners;  // the arrays behind the pointers
 
-    KernelsOf(Data data, size_t n, std::vector<nb::object> owners) : data(data), n(n), owners(std::move(owners)) {}
+    KernelsOf(Data data, size_t n, std::vector<nb::object> owners)
+        : data(data), n(n), n_samples(size_t(n - std::count(data.weight, data.weight + n, 0.0))),
+          owners(std::move(owners)) {}
 
     void check(const Order& order) const {
         const int64_t* i = order.data();
@@ -89,6 +112,41 @@ struct KernelsOf final : Kernels {
     void steps(const ConstVector& eta, const Order& order, size_t batch) const {
         require(batch > 0, "batch must be positive");
         require(eta.size() == (order.size() + batch - 1) / batch * data.n_outputs(), "eta must be n_steps x n_outputs");
+    }
+    Steps<Data> steps(const StepSizes& step_sizes, const Order& order, size_t batch) const {
+        if (const auto* eta = std::get_if<ConstVector>(&step_sizes)) {
+            steps(*eta, order, batch);
+            return {data, eta->data()};
+        }
+        const auto& search = std::get<PyLineSearch>(step_sizes);
+        require(batch > 0, "batch must be positive");
+        require(search.L.size() == Data::Loss::n_values(data.n_outputs()), "L must have n_tasks entries");
+        require(std::all_of(search.L.data(), search.L.data() + search.L.size(),
+                            [](double L) { return L > 0 && std::isfinite(L); }),
+                "L must be positive and finite");
+        require(search.squared_norm.size() == n, "squared_norm must have one entry a row");
+        return {data, {search.L.data(), search.squared_norm.data(), search.multiple, search.lower},
+                std::min(batch, order.size())};
+    }
+    void total_fits(const std::optional<Vector>& total) const {
+        if (total) per_parameter(*total);
+    }
+    Metric checked(const std::optional<ConstVector>& metric, const std::optional<Order>& group) const {
+        require(metric.has_value() == group.has_value(), "metric and group go together");
+        if (!metric) return {};
+        require(group->size() == data.rows.n_features + 1, "group must name one entry per feature and the intercept");
+        for (size_t j = 0; j < group->size(); ++j)
+            require(group->data()[j] >= 0 && size_t(group->data()[j]) < metric->size(), "group is out of range");
+        return {metric->data(), group->data(), metric->size()};
+    }
+    Table checked(const Order& order, const Vector& table, const Vector& sum, size_t n_seen,
+                  const std::optional<ConstVector>& frequency) const {
+        per_row(table), per_parameter(sum);
+        require(n_seen <= n, "n_seen must be at most the number of rows");
+        require(n_seen > 0 || order.size() == 0 || std::isnan(table.data()[size_t(order.data()[0]) * data.n_outputs()]),
+                "with n_seen = 0 the table must hold nan");
+        require(!frequency || frequency->size() == n, "frequency must have one entry a row");
+        return {table.data(), sum.data(), n_seen, data_or_null(frequency)};
     }
 
     void raw_predictions(Order order, ConstVector theta, Vector z) const override {
@@ -127,8 +185,9 @@ struct KernelsOf final : Kernels {
     }
     std::unique_ptr<Kernels> reweighted(ConstVector weight) const override {
         require(weight.size() == n, "weight must have one entry a row");
-        auto copy = std::make_unique<KernelsOf>(data, n, owners);
-        copy->data.weight = weight.data();
+        Data reweighted = data;
+        reweighted.weight = weight.data();
+        auto copy = std::make_unique<KernelsOf>(reweighted, n, owners);
         copy->owners.push_back(nb::cast(weight));
         return copy;
     }
@@ -177,33 +236,42 @@ struct KernelsOf final : Kernels {
         else
             require(false, "sdca_epoch is for one output");
     }
-    void sgd_epoch(Order order, size_t batch, ConstVector eta, Vector theta) const override {
-        check(order), steps(eta, order, batch), per_parameter(theta);
-        skvr::sgd_epoch(data, order.data(), order.size(), batch, eta.data(), theta.data());
+    void sgd_epoch(Order order, size_t batch, StepSizes step_sizes, Vector theta,
+                   std::optional<Vector> total) const override {
+        check(order), per_parameter(theta), total_fits(total);
+        skvr::sgd_epoch(data, order.data(), order.size(), batch, steps(step_sizes, order, batch), theta.data(),
+                        data_or_null(total));
     }
-    size_t sag_epoch(Order order, ConstVector eta, Vector theta, Vector table, Vector sum, size_t n_seen, bool saga,
-                     std::optional<ConstVector> metric, std::optional<Order> group) const override {
-        check(order), steps(eta, order, 1), per_parameter(theta), per_row(table), per_parameter(sum);
-        require(n_seen <= n, "n_seen must be at most the number of rows");
-        require(n_seen > 0 || order.size() == 0 || std::isnan(table.data()[size_t(order.data()[0]) * data.n_outputs()]),
-                "with n_seen = 0 the table must hold nan");
-        require(metric.has_value() == group.has_value(), "metric and group go together");
-        Metric m;
-        if (metric) {
-            require(group->size() == data.rows.n_features + 1, "group must name one entry per feature and the intercept");
-            for (size_t j = 0; j < group->size(); ++j)
-                require(group->data()[j] >= 0 && size_t(group->data()[j]) < metric->size(), "group is out of range");
-            m = {metric->data(), group->data(), metric->size()};
+    size_t sag_epoch(Order order, StepSizes step_sizes, Vector theta, Vector table, Vector sum, size_t n_seen,
+                     std::optional<ConstVector> metric, std::optional<Order> group, std::optional<ConstVector> frequency,
+                     std::optional<ConstVector> initial_residual, std::optional<ConstVector> centre,
+                     std::optional<Vector> total) const override {
+        check(order), per_parameter(theta), total_fits(total);
+        Table t = checked(order, table, sum, n_seen, frequency);
+        require(initial_residual.has_value() == centre.has_value(), "initial_residual and centre go together");
+        if (centre) {
+            per_row(*initial_residual), per_parameter(*centre);
+            t.initial_residual = initial_residual->data();
+            t.centre = centre->data();
+            t.n_samples = double(n_samples);
         }
-        return skvr::sag_epoch(data, order.data(), order.size(), eta.data(), theta.data(), table.data(), sum.data(), n_seen,
-                               saga, m);
+        return skvr::sag_epoch(data, order.data(), order.size(), steps(step_sizes, order, 1), theta.data(),
+                               data_or_null(total), t, checked(metric, group));
     }
-    void svrg_epoch(Order order, size_t batch, ConstVector eta, Vector theta, ConstVector snapshot_residual,
-                    Vector full_gradient) const override {
-        check(order), steps(eta, order, batch), per_parameter(theta), per_row(snapshot_residual);
-        per_parameter(full_gradient);
-        skvr::svrg_epoch(data, order.data(), order.size(), batch, eta.data(), theta.data(), snapshot_residual.data(),
-                         full_gradient.data());
+    size_t saga_epoch(Order order, StepSizes step_sizes, Vector theta, Vector table, Vector sum, size_t n_seen,
+                      std::optional<ConstVector> metric, std::optional<Order> group, std::optional<ConstVector> frequency,
+                      std::optional<Vector> total) const override {
+        check(order), per_parameter(theta), total_fits(total);
+        return skvr::saga_epoch(data, order.data(), order.size(), steps(step_sizes, order, 1), theta.data(),
+                                data_or_null(total), checked(order, table, sum, n_seen, frequency),
+                                checked(metric, group));
+    }
+    void svrg_epoch(Order order, size_t batch, StepSizes step_sizes, Vector theta, ConstVector snapshot_residual,
+                    Vector full_gradient, std::optional<Vector> total) const override {
+        check(order), per_parameter(theta), total_fits(total);
+        per_row(snapshot_residual), per_parameter(full_gradient);
+        skvr::svrg_epoch(data, order.data(), order.size(), batch, steps(step_sizes, order, batch), theta.data(),
+                         data_or_null(total), snapshot_residual.data(), full_gradient.data());
     }
     void rule_epoch(Order order, size_t batch, ConstVector eta, Vector theta, Rule& rule, size_t state_size,
                     std::optional<Vector> total) const override {

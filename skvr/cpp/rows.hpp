@@ -52,6 +52,9 @@ struct DenseRows {
             for (size_t k = 0; k < K; ++k) add_multiple(a[k], row(size_t(rows[t])), out + k * n_features, n_features);
     }
 
+    // out = 0 again, after `add` of these rows
+    void clear(const int64_t*, size_t, size_t K, double* out) const { std::fill_n(out, n_features * K, 0.0); }
+
     // How many rows a pass in the order of memory adds at a time. Short ones are one stream, which several would break.
     size_t added_in_a_pass() const { return n_features * sizeof(T) < 8192 ? 1 : abreast; }
 
@@ -134,6 +137,11 @@ struct CsrRows {
             for_each_nonzero(size_t(rows[t]), [&](size_t j, double x) {
                 for (size_t k = 0; k < K; ++k) out[j * K + k] += a[k] * x;
             });
+    }
+
+    void clear(const int64_t* rows, size_t m, size_t K, double* out) const {
+        for (size_t t = 0; t < m; ++t)
+            for_each_nonzero(size_t(rows[t]), [&](size_t j, double) { std::fill_n(out + j * K, K, 0.0); });
     }
 
     size_t added_in_a_pass() const { return 1; }

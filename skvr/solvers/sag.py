@@ -77,15 +77,15 @@ class SAG(Solver):
         return state
 
     def epoch(self, problem, theta, state, rng):
+        kernel = problem.kernels.saga_epoch if self._saga else problem.kernels.sag_epoch
         for rows in problem.slices(sampling.uniform(problem, rng)):
-            state.n_seen = problem.kernels.sag_epoch(
+            state.n_seen = kernel(
                 rows,
                 next_steps(state, len(rows)),
                 theta,
                 state.table,
                 state.sum,
                 state.n_seen,
-                self._saga,
                 state.metric,
                 state.group,
             )
