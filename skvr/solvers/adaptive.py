@@ -61,7 +61,7 @@ class _Adaptive(Solver):
     def epoch(self, problem, theta, state, rng):
         for rows in problem.slices(sampling.shuffled(problem, rng), state.batch):
             eta = next_steps(state, n_batches(len(rows), state.batch))
-            problem.kernels.rule_epoch(rows, state.batch, eta, theta, state.rule)
+            problem.kernels.rule_epoch(rows, state.batch, eta, theta, state.rule, n_threads=problem.n_threads)
         state.passes += 1
 
 

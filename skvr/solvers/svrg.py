@@ -76,7 +76,9 @@ class SVRG(Solver):
                 self._take_snapshot(problem, theta, state)
             for rows in problem.slices(order[: state.rows_left], state.batch):
                 eta = next_steps(state, n_batches(len(rows), state.batch))
-                problem.kernels.svrg_epoch(rows, state.batch, eta, theta, state.residual, state.loss_gradient)
+                problem.kernels.svrg_epoch(
+                    rows, state.batch, eta, theta, state.residual, state.loss_gradient, n_threads=problem.n_threads
+                )
             taken = min(len(order), state.rows_left)
             state.rows_left -= taken
             order = order[taken:]
