@@ -21,6 +21,7 @@ from skvr import _kernels
 SLICE_WORK = 2**22
 ROW_WORK = 16  # what a row costs beside its non-zeros, in multiply-adds per output
 EPS = np.finfo(np.float64).eps
+THREADS_SLICES = 4  # as long is a call that starts threads, which takes up to a tenth of a millisecond each
 BLOCK_VALUES = 2**18  # values of X that are held as float64 at a time: 2 MB
 
 
@@ -49,7 +50,7 @@ class FiniteSum:
     fit_intercept : bool
         Whether b is fitted; else it stays 0.
     n_jobs : int or None
-        Threads for the passes over all rows.
+        Threads for the passes over all rows, and for steps on large batches of dense rows.
     mean_weight : float or None
         For a chunk of more data: the mean of all weights, which the s_i are divided by. None: their own mean.
     """
@@ -115,8 +116,9 @@ class FiniteSum:
     # The rows, whole or in slices
 
     def slices(self, order, batch=1):
-        """Cut `order` in slices of about `SLICE_WORK`, whole batches each."""
-        size = max(1, self._rows_per_slice // batch) * batch
+        """Cut `order` in slices of about `SLICE_WORK`, whole batches each; of several where threads share a batch."""
+        rows = self._rows_per_slice * (THREADS_SLICES if self.kernels.is_large_batch(batch) else 1)
+        size = max(1, rows // batch) * batch
         return [order[first : first + size] for first in range(0, len(order), size)]
 
     def row_slices(self, size):
@@ -127,10 +129,15 @@ class FiniteSum:
             else:
                 yield self.rows[first : first + size]
 
+    @property
+    def n_threads(self):
+        """Number of threads that may run, at least 1."""
+        return effective_n_jobs(self.n_jobs)
+
     def _map_slices(self, function):
         """Return the results of `function` on the slices of all rows, in order, computed on `n_jobs` threads."""
         slices = self.row_slices(self._rows_per_slice)
-        n_threads = 1 if self.n_samples <= self._rows_per_slice else effective_n_jobs(self.n_jobs)
+        n_threads = 1 if self.n_samples <= self._rows_per_slice else self.n_threads
         return map(function, slices) if n_threads == 1 else _map_on_threads(function, slices, n_threads)
 
     @property
