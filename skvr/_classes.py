@@ -46,7 +46,7 @@ class LinearClassifierMixin(ClassifierMixin):
             )
         codes = np.searchsorted(self.classes_, y)
         sample_weight = check_sample_weight(sample_weight, X)
-        of_class = _class_weights(self.classes_, codes, self.classes_, sample_weight, self.class_weight)
+        of_class = class_weights(self.classes_, codes, self.classes_, sample_weight, self.class_weight)
         sample_weight = sample_weight * of_class[codes]
         if not np.any(sample_weight > 0):
             raise ValueError("sample_weight times class_weight is zero for every row of the chunk.")
