@@ -128,6 +128,6 @@ plt.show()
 #   replacement (``sampling="uniform"``). In shuffled epochs, the default, its power is about -3: the errors of the rows
 #   of an epoch nearly cancel.
 # - Convex, on two logarithmic axes: here a straight line is a power. The lecture promises the power -1/2 for sgd, which
-#   is what is measured, and -1 for gd and sag, for the worst function of the class. On this one, whose coefficients fall
-#   with the eigenvalues, they do better.
+#   is what is measured, and -1 for gd and sag, for the worst function of the class. On this one, whose coefficients
+#   fall with the eigenvalues, they do better.
 # - The bound of sag begins at 48 n (F(0) - F*): "the constants are different", as the lecture says, and none is tight.
