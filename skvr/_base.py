@@ -1,10 +1,7 @@
 """What the estimators share: checks of parameters, the start, the call of `solve`, the fitted attributes."""
 
-import warnings
-
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -12,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skvr._blas import one_blas_thread
 from skvr._callbacks import CallbackSupportMixin, FitTask
 from skvr._validation import canonical, check_flag, check_number, check_sparse_structure
+from skvr._warnings import warn_of_convergence
 from skvr.problem import FiniteSum
 from skvr.solvers import certify, get_solver, solve
 
@@ -102,11 +100,9 @@ class FiniteSumEstimator(CallbackSupportMixin, BaseEstimator):
             raise ValueError("A coefficient is too large for X's dtype float32. Pass X as float64.")
         rounded = certify(problem, theta)
         if self.tol is not None and np.any((result.suboptimality <= self.tol) & (rounded > max(self.tol, EPS_32))):
-            warnings.warn(
+            warn_of_convergence(
                 f"In X's dtype float32 the coefficients have a certified relative suboptimality of "
-                f"{np.max(rounded):.2e}, not tol={self.tol:g} as before. Pass X as float64, or centre X and y.",
-                ConvergenceWarning,
-                stacklevel=4,
+                f"{np.max(rounded):.2e}, not tol={self.tol:g} as before. Pass X as float64, or centre X and y."
             )
         result.suboptimality = rounded
 

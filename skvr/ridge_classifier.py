@@ -36,7 +36,8 @@ class RidgeClassifier(LinearClassifierMixin, RidgeBase):
     random_state : int, RandomState or None, default=None
         Seed of the order in which rows are drawn.
     n_jobs : int or None, default=None
-        Threads for passes over all rows. Does not change a bit of the result.
+        Threads for passes over all rows, and for steps on mini-batches of 131,072 values or more of dense rows. Does
+        not change a bit of the result.
     verbose : int, default=0
         1 prints a line per epoch.
 

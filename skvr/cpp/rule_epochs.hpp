@@ -49,7 +49,7 @@ SKVR_CLONES void rule_epoch(const Data& data, Rule& rule, const int64_t* order, 
             });
             update_intercepts(data, rule, g.data(), eta, theta);
         }
-        if (total) add_multiple(1.0, theta, total, data.size());
+        if (total) add_multiple(1.0, theta, total, data.n_parameters());
     }
 }
 
@@ -111,7 +111,8 @@ SKVR_CLONES void lazy_rule_epoch(const Data& data, Rule& rule, const int64_t* or
                 if (total) total[q] += theta[q];
             }
         std::fill(g.begin() + std::ptrdiff_t(data.n_coefficients()), g.end(), 0.0);
-        if (total) add_multiple(1.0, theta + data.n_coefficients(), total + data.n_coefficients(), K);
+        if (total)
+            for (size_t q = data.n_coefficients(); q < data.n_parameters(); ++q) total[q] += theta[q];
     }
     for (n_touched = 0; n_touched < p; ++n_touched) touched[n_touched] = {n_touched, step - last[n_touched]};
     catch_up();

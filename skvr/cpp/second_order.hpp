@@ -42,17 +42,11 @@ SKVR_CLONES void standardised_norms(const Data& data, const int64_t* order, size
         norms[size_t(order[s])] = data.rows.standardised_norm(size_t(order[s]), mean, inverse_scale, of_zeros);
 }
 
-// gram += sum_s weight_s (x_i, 1) (x_i, 1)', the lower triangle, row by row (p + 1 entries each).
+// gram += sum_s weight_s (x_i, 1) (x_i, 1)', i = order[s]
 template <class Data>
 SKVR_CLONES void add_gram(const Data& data, const int64_t* order, size_t n, const double* weight, double* gram) {
-    const size_t p = data.rows.n_features, q = p + 1;
-    for (size_t s = 0; s < n; ++s) {
-        const size_t i = size_t(order[s]);
-        const double h = weight[s];
-        data.rows.add_outer_product(i, h, gram, q);
-        data.rows.add(order + s, 1, &h, 1, gram + p * q);
-        gram[p * q + p] += h;
-    }
+    const Triangle out{gram, data.rows.n_features + 1};
+    for (size_t s = 0; s < n; ++s) data.rows.add_outer_product(size_t(order[s]), weight[s], out);
 }
 
 // out += sum_s weight_s (r_i(theta) - r_i) x_i', i = order[s]: the change of a batch's gradient since the snapshot whose

@@ -73,7 +73,7 @@ class _Adaptive(FirstOrder):
         rule = self._rule(state.moments, state.k)
         for rows in problem.slices(state.sampling.draw(rng), state.batch):
             steps = next_steps(state, n_batches(len(rows), state.batch))
-            problem.kernels.rule_epoch(rows, state.batch, steps, theta, rule)
+            problem.kernels.rule_epoch(rows, state.batch, steps, theta, rule, n_threads=problem.n_threads)
         self._end_epoch(problem, theta, state)
 
 

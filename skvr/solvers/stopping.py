@@ -2,7 +2,6 @@
 
 import math
 import time
-import warnings
 from collections import deque
 from contextlib import contextmanager
 from numbers import Real
@@ -10,8 +9,8 @@ from numbers import Real
 import numpy as np
 import scipy.sparse as sp
 from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning
 
+from skvr._warnings import warn_of_convergence
 from skvr.solvers.base import current_step_size
 
 FIRST_EVALUATIONS = 3
@@ -143,11 +142,9 @@ def warn_of(reason, rule, problem, solver, step_size, max_iter, n_iter):
     """Warn that the fit ended short of tol: the bound reached, the likely cause, one thing to do."""
     evaluation = rule.evaluation
     if evaluation.separated:
-        warnings.warn(
+        warn_of_convergence(
             "The classes are linearly separable and there is no penalty: the loss falls towards 0 as the coefficients "
-            "grow, and no finite optimum exists. The coefficients are those at which the fit stopped. Set a finite C.",
-            ConvergenceWarning,
-            stacklevel=5,
+            "grow, and no finite optimum exists. The coefficients are those at which the fit stopped. Set a finite C."
         )
         return
     if reason in ("tol", "callback"):
@@ -167,7 +164,7 @@ def warn_of(reason, rule, problem, solver, step_size, max_iter, n_iter):
             else f"and the objective has stopped falling (after {n_iter} epochs)"
         )
         message = f"{reached}, {ended}. {_advice(problem, solver, step_size)}"
-    warnings.warn(message, ConvergenceWarning, stacklevel=5)
+    warn_of_convergence(message)
 
 
 def _advice(problem, solver, step_size):
