@@ -1,5 +1,7 @@
 """What the estimators share: checks of parameters, the start, the call of `solve`, the fitted attributes."""
 
+from copy import deepcopy
+
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
@@ -63,17 +65,18 @@ class FiniteSumEstimator(CallbackSupportMixin, BaseEstimator):
         """Minimise F and set `coef_`, `intercept_` and the other attributes of the `task`; return the `Result`."""
         with one_blas_thread():
             problem = FiniteSum(X, y, sample_weight, alpha, loss, bool(self.fit_intercept), self.n_jobs)
-            theta, memory = problem.zeros(), None
+            theta, memory, rng = problem.zeros(), None, self._rng()
             if self.warm_start and hasattr(self, "coef_"):
                 self._start_from_last_fit(problem, theta)
-                memory = getattr(self, "_memory", None)
+                if getattr(self, "_last", None) is not None:
+                    memory, rng = deepcopy(self._last)  # the same draws again and again would be cyclic ones
             result = solve(
                 problem,
                 solver,
                 theta,
                 tol=self.tol,
                 max_iter=self.max_iter,
-                rng=self._rng(),
+                rng=rng,
                 verbose=int(self.verbose),
                 memory=memory,
                 task=task if task.begin(problem) else None,
@@ -83,6 +86,7 @@ class FiniteSumEstimator(CallbackSupportMixin, BaseEstimator):
                 intercept -= intercept.mean()
                 if alpha[0] == 0:
                     coef -= coef.mean(axis=0)
+            self._last = (result.memory, rng) if self.warm_start else None
             if X.dtype == np.float32:
                 self._round_to_float32(problem, theta, result)
         self._seen = problem.n_samples, float(sample_weight.sum())  # where partial_fit goes on
@@ -123,7 +127,6 @@ class FiniteSumEstimator(CallbackSupportMixin, BaseEstimator):
         self.step_size_ = result.step_size if len(result.step_size) > 1 else float(result.step_size[0])
         self.suboptimality_ = result.suboptimality if len(result.suboptimality) > 1 else float(result.suboptimality[0])
         self.history_ = result.history
-        self._memory = result.memory if self.warm_start else None
         self._stream = stream
 
     def _raw_prediction(self, X):

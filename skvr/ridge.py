@@ -97,7 +97,7 @@ class Ridge(MultiOutputMixin, RegressorMixin, RidgeBase):
     fit_intercept : bool, default=True
         Whether to fit b. It is never penalised.
     warm_start : bool, default=False
-        Whether `fit` starts at the last fit's coefficients.
+        Whether `fit` goes on from the last one: from its coefficients, with its random draws, and SAG with its table.
     random_state : int, RandomState or None, default=None
         Seed of the order in which rows are drawn.
     n_jobs : int or None, default=None
