@@ -2,6 +2,8 @@
 
 from importlib.metadata import version as version_of
 
+from sphinx_gallery.sorting import ExplicitOrder
+
 project = "skvr"
 author = "The skvr developers"
 copyright = author
@@ -23,15 +25,36 @@ myst_heading_anchors = 3
 autosummary_generate = False  # api.rst names every class itself
 numpydoc_show_class_members = False
 
+GALLERY_ORDER = [
+    "plot_compare_solvers.py",
+    "plot_grid_search.py",
+    "plot_unscaled_features.py",
+    "plot_sample_weights.py",
+    "plot_batch_size_and_noise.py",
+    "plot_constant_step.py",
+    "plot_variance_reduction.py",
+    "plot_convergence_rates.py",
+    "plot_adaptive_rules.py",
+    "plot_loss_surface.py",
+    "plot_double_descent.py",
+]
+
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
     "filename_pattern": r"/plot_",
     "ignore_pattern": r"/benchmarks/|__init__\.py",
+    "within_subsection_order": ExplicitOrder([*GALLERY_ORDER, "*"]),
     "nested_sections": False,
+    "abort_on_example_error": True,
+    "capture_repr": (),  # what an example prints, not what its last line returns
+    "image_srcset": ["2x"],
+    "remove_config_comments": True,
     "show_memory": False,
     "download_all_examples": False,
-    "image_scrapers": ("matplotlib",),
+    "backreferences_dir": "auto_examples/backreferences",  # for the minigallery directive in api.rst
+    "doc_module": "skvr",
+    "inspect_global_variables": False,
 }
 
 html_theme = "pydata_sphinx_theme"

@@ -18,7 +18,6 @@ import sys
 import warnings
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.exceptions import ConvergenceWarning
@@ -26,7 +25,7 @@ from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skvr import LogisticRegression
+from skvr import ConvergenceDisplay, LogisticRegression
 
 PROBLEMS = {"breast cancer": (load_breast_cancer, 0.1), "digits": (load_digits, 0.003)}
 NAMES = ["auto", "gd", "sgd", "minibatch", "sag", "saga", "svrg", "adagrad", "rmsprop", "adadelta", "adam"]
@@ -39,12 +38,10 @@ for problem, (load, C) in PROBLEMS.items():
     print(f"{problem}: {X_train.shape[0]} training rows, {X_train.shape[1]} features, C={C}")
 
 
-def fitted(problem, solver, **parameters):
-    """Return the pipeline of a scaler and a logistic regression, fitted to the training rows."""
-    X_train, _, y_train, _ = splits[problem]
+def pipeline(problem, solver, **parameters):
+    """Return a scaler and a logistic regression with the C of the problem."""
     C = PROBLEMS[problem][1]
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=C, solver=solver, random_state=0, **parameters))
-    return model.fit(X_train, y_train)
+    return make_pipeline(StandardScaler(), LogisticRegression(C=C, solver=solver, random_state=0, **parameters))
 
 
 # %%
@@ -62,14 +59,14 @@ TOL = 1e-4
 
 def summary(problem):
     """Return a table with a row for each solver."""
-    _, X_test, _, y_test = splits[problem]
+    X_train, X_test, y_train, y_test = splits[problem]
     rows = []
     for name in NAMES:
         with warnings.catch_warnings():
             warnings.filterwarnings(
                 "ignore", message=r"\w+ reached a certified relative suboptimality of", category=ConvergenceWarning
             )
-            model = fitted(problem, name, tol=TOL, max_iter=MAX_ITER)
+            model = pipeline(problem, name, tol=TOL, max_iter=MAX_ITER).fit(X_train, y_train)
         classifier = model[-1]
         rows.append(
             {
@@ -100,9 +97,7 @@ STEP_SIZES = ["auto", 0.001, 0.01, 0.1, 1.0]
 X_train, _, y_train, _ = splits["breast cancer"]
 losses, best = {}, {}
 for name in ("sgd", "sag", "adam"):
-    model = make_pipeline(
-        StandardScaler(), LogisticRegression(C=0.1, solver=name, tol=None, max_iter=10, random_state=0)
-    )
+    model = pipeline("breast cancer", name, tol=None, max_iter=10)
     search = GridSearchCV(model, {"logisticregression__step_size": STEP_SIZES}, scoring="neg_log_loss", cv=3)
     search.fit(X_train, y_train)
     losses[name] = dict(zip(STEP_SIZES, -search.cv_results_["mean_test_score"], strict=True))
@@ -113,20 +108,18 @@ print(f"log loss on held-out rows after 10 epochs, by step size\n{table.to_strin
 # %%
 # Draw the convergence
 # --------------------
-# ``history_`` holds one record for each evaluation of F. With ``tol=None`` F is evaluated after every epoch, nothing
-# stops the fit and nothing warns. F* is the objective that "auto" ends at with ``tol=1e-20``.
-#
-# "sgd" and "minibatch" are drawn twice: with a constant step size and with their automatic one, which decreases. After
-# the tenth epoch every fifth is drawn, to keep the noisy lines apart.
-PASSES = 300
+# With ``tol=None`` F is evaluated after every epoch, nothing stops the fit and nothing warns. The display fits the
+# estimators and finds F* by an accurate fit of its own. "sgd" and "minibatch" are drawn twice: with a constant step
+# size and with their automatic one, which decreases.
+EPOCHS = 300
 # label: (solver, colour, line style, line width)
 LINES = {
     "auto": ("auto", "black", "-", 2.4),
     "gd": ("gd", "0.65", "-", 2.8),
-    "sgd, constant step": ("sgd", "tab:red", "-", 0.9),
-    "sgd, decreasing": ("sgd", "tab:red", "--", 1.6),
-    "minibatch, constant step": ("minibatch", "tab:orange", "-", 0.9),
-    "minibatch, decreasing": ("minibatch", "tab:orange", "--", 1.6),
+    "sgd, constant step": ("sgd", "tab:red", "-", 0.7),
+    "sgd, decreasing": ("sgd", "tab:red", "--", 1.4),
+    "minibatch, constant step": ("minibatch", "tab:orange", "-", 0.7),
+    "minibatch, decreasing": ("minibatch", "tab:orange", "--", 1.4),
     "sag": ("sag", "tab:blue", "-", 2.0),
     "saga": ("saga", "deepskyblue", "-", 2.0),
     "svrg": ("svrg", "navy", "-.", 2.0),
@@ -140,20 +133,25 @@ CONSTANT_STEPS = {
     "digits": {"sgd": 0.003, "minibatch": 0.03},
 }
 
+
+def unfitted(problem, label):
+    """Return the pipeline of a line of the picture."""
+    name = LINES[label][0]
+    step_size = CONSTANT_STEPS[problem][name] if label.endswith("constant step") else "auto"
+    epochs = 20 if name == "auto" else EPOCHS
+    return pipeline(problem, name, step_size=step_size, tol=None, max_iter=epochs)
+
+
 figure, panels = plt.subplots(1, 2, figsize=(10.5, 4.4), sharey=True, layout="constrained")
+styles = [{"color": colour, "linestyle": style, "linewidth": width} for _, colour, style, width in LINES.values()]
 for panel, problem in zip(panels, PROBLEMS, strict=True):
-    F_star = fitted(problem, "auto", tol=1e-20)[-1].history_["objective"][-1]
-    for label, (name, colour, style, width) in LINES.items():
-        step_size = CONSTANT_STEPS[problem][name] if label.endswith("constant step") else "auto"
-        epochs = 20 if name == "auto" else PASSES
-        history = fitted(problem, name, step_size=step_size, tol=None, max_iter=epochs)[-1].history_
-        gap = (history["objective"] - F_star) / F_star
-        gap = np.maximum(gap, 1e-16)  # rounding errors of F may make it negative
-        drawn = np.r_[0 : min(10, epochs), 14:epochs:5]
-        panel.semilogy(history["passes"][drawn], gap[drawn], style, color=colour, linewidth=width, label=label)
-    panel.set(title=problem, xlabel="effective passes over the data", xlim=(0, PASSES), ylim=(1e-10, 10))
+    X_train, _, y_train, _ = splits[problem]
+    models = {label: unfitted(problem, label) for label in LINES}
+    ConvergenceDisplay.from_estimators(models, X_train, y_train, ax=panel, curve_kwargs=styles)
+    panel.get_legend().remove()
+    panel.set(title=problem, xlim=(0, EPOCHS), ylim=(1e-10, 10))
     panel.grid(alpha=0.3)
-panels[0].set_ylabel("relative suboptimality  (F - F*) / F*")
+panels[1].set_ylabel("")
 figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right center", frameon=False)
 
 # %%

@@ -1,23 +1,22 @@
 """What the estimators share: checks of parameters, the start, the call of `solve`, the fitted attributes."""
 
-import warnings
-
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skvr._blas import one_blas_thread
-from skvr._validation import canonical, check_number, check_sparse_structure
+from skvr._callbacks import CallbackSupportMixin, FitTask
+from skvr._validation import canonical, check_flag, check_number, check_sparse_structure
+from skvr._warnings import warn_of_convergence
 from skvr.problem import FiniteSum
 from skvr.solvers import certify, get_solver, solve
 
 EPS_32 = np.finfo(np.float32).eps  # a smaller tol cannot be kept in float32
 
 
-class FiniteSumEstimator(BaseEstimator):
+class FiniteSumEstimator(CallbackSupportMixin, BaseEstimator):
     """Base of the estimators; not public."""
 
     def _check_parameters(self):
@@ -27,9 +26,7 @@ class FiniteSumEstimator(BaseEstimator):
             check_number("tol", self.tol, low=0)
         check_number("max_iter", self.max_iter, low=1, integer=True)
         for name in ("fit_intercept", "warm_start"):
-            value = getattr(self, name)
-            if not isinstance(value, (bool, np.bool_)):
-                raise TypeError(f"{name} must be True or False, got {value!r}.")
+            check_flag(name, getattr(self, name))
         if self.n_jobs is not None:
             check_number("n_jobs", self.n_jobs, integer=True)
             if self.n_jobs == 0:
@@ -57,22 +54,29 @@ class FiniteSumEstimator(BaseEstimator):
         X, y = validated
         return canonical(X), y
 
-    def _solve(self, solver, X, y, sample_weight, alpha, loss):
-        """Minimise F; return the `Result`, and coef (n_outputs, n_features) and intercept in X's dtype."""
-        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+    def _task(self, X, y, sample_weight, **attributes):
+        """Return what callbacks are told of this fit; `y` is a function, `attributes` go to `_attributes`."""
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        return FitTask(self, X, y, metadata, lambda *fitted: self._attributes(*fitted, **attributes))
+
+    def _solve(self, task, solver, X, y, sample_weight, alpha, loss):
+        """Minimise F and set `coef_`, `intercept_` and the other attributes of the `task`; return the `Result`."""
         with one_blas_thread():
             problem = FiniteSum(X, y, sample_weight, alpha, loss, bool(self.fit_intercept), self.n_jobs)
-            theta = problem.zeros()
+            theta, memory = problem.zeros(), None
             if self.warm_start and hasattr(self, "coef_"):
                 self._start_from_last_fit(problem, theta)
+                memory = getattr(self, "_memory", None)
             result = solve(
                 problem,
                 solver,
                 theta,
                 tol=self.tol,
                 max_iter=self.max_iter,
-                rng=np.random.default_rng(seed),
+                rng=self._rng(),
                 verbose=int(self.verbose),
+                memory=memory,
+                task=task if task.begin(problem) else None,
             )
             coef, intercept = problem.coef(theta), problem.intercept(theta)
             if loss == "softmax" and self.tol is not None:  # equal shifts of all classes change no probability
@@ -81,7 +85,12 @@ class FiniteSumEstimator(BaseEstimator):
                     coef -= coef.mean(axis=0)
             if X.dtype == np.float32:
                 self._round_to_float32(problem, theta, result)
-        return result, coef.astype(X.dtype, order="C"), intercept.astype(X.dtype)
+        self._seen = problem.n_samples, float(sample_weight.sum())  # where partial_fit goes on
+        vars(self).update(task.attributes(coef.astype(X.dtype, order="C"), intercept.astype(X.dtype)))
+        return result
+
+    def _rng(self):
+        return np.random.default_rng(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
 
     def _round_to_float32(self, problem, theta, result):
         """Round the parameters to the dtype of `coef_` and certify what is left of them."""
@@ -91,11 +100,9 @@ class FiniteSumEstimator(BaseEstimator):
             raise ValueError("A coefficient is too large for X's dtype float32. Pass X as float64.")
         rounded = certify(problem, theta)
         if self.tol is not None and np.any((result.suboptimality <= self.tol) & (rounded > max(self.tol, EPS_32))):
-            warnings.warn(
+            warn_of_convergence(
                 f"In X's dtype float32 the coefficients have a certified relative suboptimality of "
-                f"{np.max(rounded):.2e}, not tol={self.tol:g} as before. Pass X as float64, or centre X and y.",
-                ConvergenceWarning,
-                stacklevel=4,
+                f"{np.max(rounded):.2e}, not tol={self.tol:g} as before. Pass X as float64, or centre X and y."
             )
         result.suboptimality = rounded
 
@@ -103,19 +110,21 @@ class FiniteSumEstimator(BaseEstimator):
         coef = np.atleast_2d(self.coef_)
         if coef.shape != (problem.n_outputs, problem.n_features):
             raise ValueError(
-                f"warm_start=True, but the last fit's coef_ has shape {coef.shape} and this one needs "
-                f"{(problem.n_outputs, problem.n_features)}. Fit a clone, or set warm_start=False."
+                f"The last fit's coef_, where this one is to start, has shape {coef.shape}, but it needs "
+                f"{(problem.n_outputs, problem.n_features)}. Fit a clone, or with warm_start=False."
             )
         problem.coef(theta)[:] = coef
         if self.fit_intercept:
             problem.intercept(theta)[:] = self.intercept_
 
-    def _set_result(self, result, n_iter_shape):
+    def _set_result(self, result, n_iter_shape, stream=None):
         self.n_iter_ = np.full(n_iter_shape, result.n_iter, dtype=np.int32)
         self.solver_ = result.solver
         self.step_size_ = result.step_size if len(result.step_size) > 1 else float(result.step_size[0])
         self.suboptimality_ = result.suboptimality if len(result.suboptimality) > 1 else float(result.suboptimality[0])
         self.history_ = result.history
+        self._memory = result.memory if self.warm_start else None
+        self._stream = stream
 
     def _raw_prediction(self, X):
         """Return X coef_.T + intercept_, shape (n_samples, n_outputs) or (n_samples,) for a 1-D coef_."""

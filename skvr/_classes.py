@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
 from skvr._validation import check_sample_weight
@@ -24,6 +24,33 @@ class LinearClassifierMixin(ClassifierMixin):
                 f"{label(classes[0])}."
             )
         return X, classes, codes, weight
+
+    def _validate_chunk(self, X, y, classes, sample_weight):
+        """Return X, the class number and the weight of each row of a chunk; sets `classes_` in the first call."""
+        if isinstance(self.class_weight, str):
+            raise ValueError(
+                f"class_weight={self.class_weight!r} needs all rows at once. Pass partial_fit a dict of weights, or "
+                "sample_weight."
+            )
+        first = _check_partial_fit_first_call(self, classes)
+        X, y = self._validate_rows(X, y, reset=first)
+        check_classification_targets(y)
+        y = column_or_1d(y, warn=True)
+        if len(self.classes_) < 2:
+            raise ValueError(f"{type(self).__name__} needs at least 2 classes, got classes={self.classes_!r}.")
+        unknown = np.setdiff1d(y, self.classes_)
+        if len(unknown):
+            raise ValueError(
+                f"y holds the label {label(unknown[0])}, which is not one of the classes {list(self.classes_)} of the "
+                "first call."
+            )
+        codes = np.searchsorted(self.classes_, y)
+        sample_weight = check_sample_weight(sample_weight, X)
+        of_class = class_weights(self.classes_, codes, self.classes_, sample_weight, self.class_weight)
+        sample_weight = sample_weight * of_class[codes]
+        if not np.any(sample_weight > 0):
+            raise ValueError("sample_weight times class_weight is zero for every row of the chunk.")
+        return X, codes, sample_weight
 
     def decision_function(self, X):
         """Return the raw predictions x . w + b.
@@ -73,7 +100,7 @@ def encode_classes(y, sample_weight, class_weight):
     """
     classes = np.unique(y)
     codes = np.searchsorted(classes, y)
-    weight = sample_weight * _class_weights(classes, codes, y, sample_weight, class_weight)[codes]
+    weight = sample_weight * class_weights(classes, codes, y, sample_weight, class_weight)[codes]
     per_class = np.bincount(codes, weights=weight, minlength=len(classes))
     if not np.all(per_class > 0):
         missing = classes[int(np.flatnonzero(~(per_class > 0))[0])]
@@ -84,7 +111,8 @@ def encode_classes(y, sample_weight, class_weight):
     return classes, codes, weight
 
 
-def _class_weights(classes, codes, y, sample_weight, class_weight):
+def class_weights(classes, codes, y, sample_weight, class_weight):
+    """Return the weight of each class, shape (n_classes,)."""
     if isinstance(class_weight, str) and class_weight == "balanced":
         # The weight seen of each class, not its number of rows: weighted and repeated rows then agree.
         per_class = np.bincount(codes, weights=sample_weight, minlength=len(classes))

@@ -1,6 +1,6 @@
 """Checks of input that scikit-learn does not make: parameters, weights, the structure of sparse matrices."""
 
-from contextlib import contextmanager
+from functools import wraps
 from numbers import Integral, Real
 
 import numpy as np
@@ -34,6 +34,12 @@ def check_number(name, value, *, low=None, high=None, low_included=True, high_in
     below = value < np.inf if high is None else value < high or (high_included and value == high)
     if not (above and below):
         raise ValueError(f"{name} must be {kind} in {interval}, got {value!r}.")
+
+
+def check_flag(name, value):
+    """Raise TypeError unless `value` is True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False, got {value!r}.")
 
 
 def check_option(name, value, options):
@@ -132,13 +138,17 @@ def check_sample_weight(sample_weight, X):
     return weight
 
 
-@contextmanager
-def unchanged_on_failure(estimator):
-    """Put the estimator's attributes back if the block raises, Ctrl-C included."""
-    before = vars(estimator).copy()
-    try:
-        yield
-    except BaseException:
-        vars(estimator).clear()
-        vars(estimator).update(before)
-        raise
+def unchanged_on_failure(method):
+    """Decorate a method that puts the estimator's attributes back if it raises, Ctrl-C included."""
+
+    @wraps(method)
+    def unchanged(self, *args, **kwargs):
+        before = vars(self).copy()
+        try:
+            return method(self, *args, **kwargs)
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+
+    return unchanged

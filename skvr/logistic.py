@@ -4,11 +4,13 @@ import numpy as np
 from scipy.special import expit, log_expit, log_softmax, softmax
 
 from skvr._base import FiniteSumEstimator
+from skvr._callbacks import with_callbacks
 from skvr._classes import LinearClassifierMixin
+from skvr._partial_fit import PartialFitMixin, needs_streaming_solver
 from skvr._validation import check_number, unchanged_on_failure
 
 
-class LogisticRegression(LinearClassifierMixin, FiniteSumEstimator):
+class LogisticRegression(LinearClassifierMixin, PartialFitMixin, FiniteSumEstimator):
     """Logistic regression fitted by a method of finite-sum optimisation.
 
     Minimises, over coefficients w and an unpenalised intercept b, ::
@@ -139,6 +141,8 @@ class LogisticRegression(LinearClassifierMixin, FiniteSumEstimator):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
+    @unchanged_on_failure
+    @with_callbacks
     def fit(self, X, y, sample_weight=None):
         """Fit the model.
 
@@ -156,30 +160,76 @@ class LogisticRegression(LinearClassifierMixin, FiniteSumEstimator):
         self : LogisticRegression
             The fitted estimator. If `fit` raises, the estimator is as it was.
         """
-        with unchanged_on_failure(self):
-            solver = self._check_parameters()
-            check_number("C", self.C, low=0, high=np.inf, low_included=False)
-            X, classes, codes, weight = self._validate_classes(X, y, sample_weight)
-            with np.errstate(all="ignore"):
-                alpha = 1 / (self.C * weight.sum())
-            if not np.isfinite(alpha):
-                raise ValueError(
-                    f"C={self.C!r} times the sum of the sample weights, {weight.sum():g}, is too small for float64. "
-                    "Increase C or the weights."
-                )
-            binary = len(classes) == 2
-            result, coef, intercept = self._solve(
-                solver,
-                X,
-                2.0 * codes - 1 if binary else codes,
-                weight,
-                np.full(1 if binary else len(classes), alpha),
-                "logistic" if binary else "softmax",
-            )
-            self.classes_ = classes
-            self.coef_, self.intercept_ = coef, intercept
-            self._set_result(result, 1)
+        solver = self._check_parameters()
+        check_number("C", self.C, low=0, high=np.inf, low_included=False)
+        X, classes, codes, weight = self._validate_classes(X, y, sample_weight)
+        alpha = self._alpha_in_F(weight.sum(), classes)
+        task = self._task(X, lambda: classes[codes], sample_weight, classes_=classes)
+        result = self._solve(task, solver, X, *_targets(codes, classes, weight, alpha))
+        self._set_result(result, 1)
+        task.end()
         return self
+
+    @needs_streaming_solver
+    @unchanged_on_failure
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        """Run one epoch over a chunk of rows, going on from the last call.
+
+        For data that do not fit in memory. F is the objective of all rows seen so far, S the sum of their weights, so
+        that the penalty 1 / (C S) fades as rows come. Step sizes count the steps of all calls; an automatic one starts
+        at what suits the first chunk, falls as 1 / sqrt(1 + k / steps in it), and falls once more where rows are
+        larger.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The rows of the chunk.
+        y : array-like of shape (n_samples,)
+            Labels.
+        classes : array-like of shape (n_classes,), default=None
+            All labels that will ever come; needed in the first call and not after.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights s_i.
+
+        Returns
+        -------
+        self : LogisticRegression
+            The estimator, as it was if `partial_fit` raises. `suboptimality_` is nan and `history_` empty: F is not
+            known.
+
+        Raises
+        ------
+        AttributeError
+            If the solver is not sgd, minibatch or an adaptive rule.
+        ValueError
+            If the input is invalid, if `class_weight` is "balanced", or if the coefficients diverge.
+        """
+        solver = self._check_parameters()
+        check_number("C", self.C, low=0, high=np.inf, low_included=False)
+        X, codes, weight = self._validate_chunk(X, y, classes, sample_weight)
+
+        def penalty(total):
+            return self._alpha_in_F(total, self.classes_)
+
+        y, weight, _, loss = _targets(codes, self.classes_, weight, None)
+        result, stream, coef, intercept = self._take_chunk(solver, X, y, weight, penalty, loss)
+        vars(self).update(self._attributes(coef, intercept))
+        self._set_result(result, 1, stream)
+        return self
+
+    def _attributes(self, coef, intercept, **others):
+        return {"coef_": coef, "intercept_": intercept, **others}
+
+    def _alpha_in_F(self, total_weight, classes):
+        """Return 1 / (C S) of each output, refusing what float64 cannot hold."""
+        with np.errstate(all="ignore"):
+            alpha = 1 / (self.C * total_weight)
+        if not np.isfinite(alpha):
+            raise ValueError(
+                f"C={self.C!r} times the sum of the sample weights, {total_weight:g}, is too small for float64. "
+                "Increase C or the weights."
+            )
+        return np.full(1 if len(classes) == 2 else len(classes), alpha)
 
     def predict_proba(self, X):
         """Return the probabilities of the classes.
@@ -216,3 +266,10 @@ class LogisticRegression(LinearClassifierMixin, FiniteSumEstimator):
         if scores.ndim == 1:
             return np.column_stack([log_expit(-scores), log_expit(scores)])
         return log_softmax(scores, axis=1)
+
+
+def _targets(codes, classes, weight, alpha):
+    """Return y, the weights, alpha and the loss of a `FiniteSum` from the class numbers."""
+    if len(classes) == 2:
+        return 2.0 * codes - 1, weight, alpha, "logistic"
+    return codes, weight, alpha, "softmax"

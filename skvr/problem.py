@@ -51,9 +51,12 @@ class FiniteSum:
         Whether b is fitted; else it stays 0.
     n_jobs : int or None
         Threads for the passes over all rows, and for steps on large batches of dense rows.
+    mean_weight : float or None
+        For a chunk of more data: the mean of all weights, which the s_i are divided by. None: their own mean.
     """
 
-    def __init__(self, X, y, sample_weight, alpha, loss, fit_intercept, n_jobs=None):
+    def __init__(self, X, y, sample_weight, alpha, loss, fit_intercept, n_jobs=None, mean_weight=None):
+        self.is_chunk = mean_weight is not None
         self.X, self.loss, self.fit_intercept, self.n_jobs = X, loss, fit_intercept, n_jobs
         self.n_features = X.shape[1]
         self.n_outputs = len(alpha)
@@ -62,9 +65,11 @@ class FiniteSum:
         positive = sample_weight > 0
         self.rows = None if positive.all() else np.flatnonzero(positive).astype(np.int64)
         self.n_samples = int(np.count_nonzero(positive))
-        # Divided by the largest first: a sum of weights may be subnormal or overflow where the weights do not.
-        relative = sample_weight / sample_weight.max()
-        self.weight = relative * (self.n_samples / relative.sum())
+        if self.is_chunk:
+            self.weight = sample_weight / mean_weight
+        else:  # by the largest first: a sum of weights may be subnormal or overflow where the weights do not
+            relative = sample_weight / sample_weight.max()
+            self.weight = relative * (self.n_samples / relative.sum())
         arguments = (loss, self.y.ravel(), self.weight, self.alpha, fit_intercept)
         if sp.issparse(X):
             self.kernels = _kernels.csr(X.data, X.indices, X.indptr, self.n_features, *arguments)

@@ -1,11 +1,11 @@
-"""Ridge regression, and classification by ridge regression on labels -1 and 1."""
+"""Ridge regression."""
 
 import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin
-from sklearn.preprocessing import LabelBinarizer
 
 from skvr._base import FiniteSumEstimator
-from skvr._classes import LinearClassifierMixin
+from skvr._callbacks import with_callbacks
+from skvr._partial_fit import PartialFitMixin, needs_streaming_solver
 from skvr._validation import check_number, check_sample_weight, unchanged_on_failure
 
 
@@ -24,12 +24,12 @@ def check_alpha(alpha, n_targets):
     return values.astype(np.float64)
 
 
-class _RidgeBase(FiniteSumEstimator):
+class RidgeBase(PartialFitMixin, FiniteSumEstimator):
     """The squared loss with alpha / S in F."""
 
-    def _alpha_in_F(self, Y, sample_weight):
-        """Return alpha / S of each target, refusing what float64 cannot hold."""
-        total = sample_weight.sum()
+    def _alpha_in_F(self, Y, sample_weight, total=None):
+        """Return alpha / S of each target, refusing what float64 cannot hold; S is `total` or the sum of weights."""
+        total = sample_weight.sum() if total is None else total
         with np.errstate(over="ignore"):
             alpha = check_alpha(self.alpha, Y.shape[1]) / total
             squares = sample_weight @ (Y * Y)
@@ -42,13 +42,27 @@ class _RidgeBase(FiniteSumEstimator):
             raise ValueError("The squares of y are too large for float64. Scale y first.")
         return alpha
 
-    def _set_coefficients(self, coef, intercept):
-        """Set them in scikit-learn's shapes: one target gives a 1-D coef_, no intercept the number 0.0."""
-        self.coef_ = coef if len(coef) > 1 else coef[0]
-        self.intercept_ = intercept if self.fit_intercept else 0.0
+    def _take_targets(self, solver, X, Y, sample_weight, one_dimensional=False):
+        """Run one epoch over a chunk of rows."""
+
+        def penalty(total):
+            return self._alpha_in_F(Y, sample_weight, total)
+
+        result, stream, coef, intercept = self._take_chunk(solver, X, Y, sample_weight, penalty, "squared")
+        vars(self).update(self._attributes(coef, intercept, one_dimensional))
+        self._set_result(result, Y.shape[1], stream)
+
+    def _attributes(self, coef, intercept, one_dimensional=False, **others):
+        """Return the attributes in scikit-learn's shapes: one target gives a 1-D coef_, no intercept the number 0.0."""
+        intercept = intercept[0] if one_dimensional else intercept
+        return {
+            "coef_": coef if len(coef) > 1 else coef[0],
+            "intercept_": intercept if self.fit_intercept else 0.0,
+            **others,
+        }
 
 
-class Ridge(MultiOutputMixin, RegressorMixin, _RidgeBase):
+class Ridge(MultiOutputMixin, RegressorMixin, RidgeBase):
     """Ridge regression fitted by a method of finite-sum optimisation.
 
     Minimises, over coefficients w and an unpenalised intercept b, ::
@@ -170,6 +184,8 @@ class Ridge(MultiOutputMixin, RegressorMixin, _RidgeBase):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
+    @unchanged_on_failure
+    @with_callbacks
     def fit(self, X, y, sample_weight=None):
         """Fit the model.
 
@@ -187,16 +203,61 @@ class Ridge(MultiOutputMixin, RegressorMixin, _RidgeBase):
         self : Ridge
             The fitted estimator. If `fit` raises, the estimator is as it was.
         """
-        with unchanged_on_failure(self):
-            solver = self._check_parameters()
-            X, y = self._validate_rows(X, y, multi_output=True, y_numeric=True)
-            sample_weight = check_sample_weight(sample_weight, X)
-            y = np.asarray(y, dtype=np.float64)
-            Y = y.reshape(len(y), -1)
-            alpha = self._alpha_in_F(Y, sample_weight)
-            result, coef, intercept = self._solve(solver, X, Y, sample_weight, alpha, "squared")
-            self._set_coefficients(coef, intercept if y.ndim == 2 else intercept[0])
-            self._set_result(result, Y.shape[1])
+        solver = self._check_parameters()
+        X, y = self._validate_rows(X, y, multi_output=True, y_numeric=True)
+        weight = check_sample_weight(sample_weight, X)
+        y = np.asarray(y, dtype=np.float64)
+        Y = y.reshape(len(y), -1)
+        alpha = self._alpha_in_F(Y, weight)
+        task = self._task(X, lambda: y, sample_weight, one_dimensional=y.ndim == 1)
+        result = self._solve(task, solver, X, Y, weight, alpha, "squared")
+        self._set_result(result, Y.shape[1])
+        task.end()
+        return self
+
+    @needs_streaming_solver
+    @unchanged_on_failure
+    def partial_fit(self, X, y, sample_weight=None):
+        """Run one epoch over a chunk of rows, going on from the last call.
+
+        For data that do not fit in memory. F is the objective of all rows seen so far, S the sum of their weights, so
+        that the penalty alpha / S fades as rows come. Step sizes count the steps of all calls; an automatic one starts
+        at what suits the first chunk, falls as 1 / sqrt(1 + k / steps in it), and falls once more where rows are
+        larger.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The rows of the chunk.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights s_i.
+
+        Returns
+        -------
+        self : Ridge
+            The estimator, as it was if `partial_fit` raises. `suboptimality_` is nan and `history_` empty: F is not
+            known.
+
+        Raises
+        ------
+        AttributeError
+            If the solver is not sgd, minibatch or an adaptive rule.
+        ValueError
+            If the input is invalid, or if the coefficients diverge.
+        """
+        solver = self._check_parameters()
+        first = not hasattr(self, "coef_")
+        X, y = self._validate_rows(X, y, reset=first, multi_output=True, y_numeric=True)
+        sample_weight = check_sample_weight(sample_weight, X)
+        y = np.asarray(y, dtype=np.float64)
+        Y = y.reshape(len(y), -1)
+        if not first and Y.shape[1] != len(np.atleast_2d(self.coef_)):
+            raise ValueError(
+                f"y must have {len(np.atleast_2d(self.coef_))} targets as in the first call, got shape {y.shape}."
+            )
+        self._take_targets(solver, X, Y, sample_weight, one_dimensional=y.ndim == 1)
         return self
 
     def predict(self, X):
@@ -213,135 +274,3 @@ class Ridge(MultiOutputMixin, RegressorMixin, _RidgeBase):
             Predicted targets.
         """
         return self._raw_prediction(X)
-
-
-class RidgeClassifier(LinearClassifierMixin, _RidgeBase):
-    """Classifier that fits ridge regression to labels -1 and 1, one target a class for more than two classes.
-
-    Parameters
-    ----------
-    alpha : float or array-like of shape (n_targets,), default=1.0
-        Strength of the penalty, as in `Ridge`.
-    solver : str or solver object, default="auto"
-        As in `Ridge`.
-    step_size : float or str, default="auto"
-        What multiplies the gradient of F as written for `Ridge`, or a policy of the solver.
-    batch_size : int or "auto", default="auto"
-        Rows a step, for minibatch, svrg and the adaptive rules.
-    tol : float or None, default=1e-4
-        Certified relative suboptimality at which the fit ends, as in `Ridge`; unlike scikit-learn's `tol`.
-    max_iter : int, default=1000
-        Epochs (n row gradients) at the most.
-    fit_intercept : bool, default=True
-        Whether to fit b. It is never penalised.
-    class_weight : dict, "balanced" or None, default=None
-        Multiplies the sample weights by a weight per class; "balanced" by S / (n_classes * S_class).
-    warm_start : bool, default=False
-        Whether `fit` starts at the last fit's coefficients.
-    random_state : int, RandomState or None, default=None
-        Seed of the order in which rows are drawn.
-    n_jobs : int or None, default=None
-        Threads for passes over all rows, and for steps on mini-batches of 131,072 values or more of dense rows. Does
-        not change a bit of the result.
-    verbose : int, default=0
-        1 prints a line per epoch.
-
-    Attributes
-    ----------
-    coef_ : ndarray of shape (n_features,) or (n_classes, n_features)
-        w, in the dtype of X; one row a class for more than two classes.
-    intercept_ : float or ndarray of shape (1,) or (n_classes,)
-        b; 0.0 if `fit_intercept` is False.
-    classes_ : ndarray of shape (n_classes,)
-        The labels.
-    n_iter_ : ndarray of shape (n_targets,)
-        Epochs run, the same for all targets.
-    n_features_in_ : int
-        Number of features seen during `fit`.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features, where X has names that are all strings.
-    solver_ : solver object
-        The solver that ran.
-    step_size_ : float or ndarray of shape (n_targets,)
-        The step size at the end of the fit.
-    suboptimality_ : float or ndarray of shape (n_targets,)
-        Certified upper bound of (F - F*) / F; nan where alpha=0.
-    history_ : dict of ndarray
-        A record per evaluation, as in `Ridge`.
-
-    Raises
-    ------
-    ValueError
-        From `fit`: for invalid input or parameters, for fewer than two classes, and if the coefficients diverge.
-
-    See Also
-    --------
-    sklearn.linear_model.RidgeClassifier : The same objective by other solvers.
-    LogisticRegression : Classifier with probabilities.
-
-    Examples
-    --------
-    >>> from sklearn.datasets import load_breast_cancer
-    >>> from skvr import RidgeClassifier
-    >>> X, y = load_breast_cancer(return_X_y=True)
-    >>> RidgeClassifier().fit(X, y).score(X, y) > 0.95
-    True
-    """
-
-    def __init__(
-        self,
-        alpha=1.0,
-        *,
-        solver="auto",
-        step_size="auto",
-        batch_size="auto",
-        tol=1e-4,
-        max_iter=1000,
-        fit_intercept=True,
-        class_weight=None,
-        warm_start=False,
-        random_state=None,
-        n_jobs=None,
-        verbose=0,
-    ):
-        self.alpha = alpha
-        self.solver = solver
-        self.step_size = step_size
-        self.batch_size = batch_size
-        self.tol = tol
-        self.max_iter = max_iter
-        self.fit_intercept = fit_intercept
-        self.class_weight = class_weight
-        self.warm_start = warm_start
-        self.random_state = random_state
-        self.n_jobs = n_jobs
-        self.verbose = verbose
-
-    def fit(self, X, y, sample_weight=None):
-        """Fit the model.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The rows. C-ordered arrays and CSR matrices of float32 or float64 are not copied.
-        y : array-like of shape (n_samples,)
-            Labels.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights s_i. A weight of k equals k equal rows, 0 a missing row.
-
-        Returns
-        -------
-        self : RidgeClassifier
-            The fitted estimator. If `fit` raises, the estimator is as it was.
-        """
-        with unchanged_on_failure(self):
-            solver = self._check_parameters()
-            X, classes, codes, weight = self._validate_classes(X, y, sample_weight)
-            binarizer = LabelBinarizer(neg_label=-1, pos_label=1).fit(np.arange(len(classes)))
-            Y = binarizer.transform(codes).astype(np.float64)
-            alpha = self._alpha_in_F(Y, weight)
-            result, coef, intercept = self._solve(solver, X, Y, weight, alpha, "squared")
-            self._set_coefficients(coef, intercept)
-            self.classes_ = classes
-            self._set_result(result, Y.shape[1])
-        return self

@@ -16,6 +16,7 @@ POWER_ITERATIONS = 20
 # A power iteration approaches the eigenvalue from below, by a factor of about 1 - log(p) / (2 * iterations).
 POWER_MARGIN = 1.1
 NOISE_PROBES = 4  # each costs a pass; their mean is right to about 1 / sqrt(4)
+NEGLIGIBLE_PENALTY = 1e-200  # mu below this is 0: the PL schedule of a smaller one overflows
 
 
 def row_curvature(problem, metric=None):
@@ -44,9 +45,10 @@ def row_curvature(problem, metric=None):
     return curvature
 
 
-def max_smoothness(problem):
-    """Return L = max_i L_i, shape (n_outputs,)."""
-    return row_curvature(problem).max() + problem.alpha
+def max_smoothness(problem, frequency=None):
+    """Return L = max_i L_i, shape (n_outputs,); that of the losses weighted by 1 / `frequency`, if given."""
+    curvature = row_curvature(problem)
+    return (curvature if frequency is None else curvature / frequency).max() + problem.alpha
 
 
 def full_smoothness(problem, rng):
@@ -75,28 +77,30 @@ def full_smoothness(problem, rng):
     return np.minimum(POWER_MARGIN * c * eigenvalue, bound) + problem.alpha
 
 
-def batch_smoothness(problem, batch_size, rng):
-    """Return the two terms of the expected smoothness of a mini-batch drawn without replacement.
+def batch_smoothness(problem, batch, sampling, rng):
+    """Return the two terms of the expected smoothness of a mini-batch of b rows drawn as `sampling` does.
 
-        L_B = n (b - 1) / (b (n - 1)) L_F + (n - b) / (b (n - 1)) max_i L_i
+        L_B = n (b - 1) / (b (n - 1)) L_F + (n - b) / (b (n - 1)) max_i L_i     without replacement,
+        L_B = (b - 1) / b L_F + 1 / b max_i L_i / (n q_i)                       in independent draws
 
-    (Sebbouh, Gazagnadou, Jelassi, Bach and Gower 2019, proposition 3.8). The first is what the batch shares with F,
-    the second what the variance of the draw adds. An expected, not a per-batch, bound.
+    (Sebbouh, Gazagnadou, Jelassi, Bach and Gower 2019, proposition 3.8; Gower et al. 2019, "SGD: general analysis and
+    improved rates", section 3). The first term is what the batch shares with F, the second what the variance of the
+    draw adds. An expected, not a per-batch, bound.
 
     Returns
     -------
     shared, variance : ndarray of shape (n_outputs,)
         Their sum is L_B.
     """
-    n, b = problem.n_samples, min(batch_size, problem.n_samples)
+    n, b = problem.n_samples, batch
     if b == 1:
-        return np.zeros(problem.n_outputs), max_smoothness(problem)
+        return np.zeros(problem.n_outputs), max_smoothness(problem, sampling.frequency)
     L_F = full_smoothness(problem, rng)
-    if b == n:
+    variance = sampling.variance_factor(b)
+    if variance == 0:
         return L_F, np.zeros(problem.n_outputs)
-    shared = n * (b - 1) / (b * (n - 1))
-    variance = (n - b) / (b * (n - 1))
-    return shared * L_F, variance * max_smoothness(problem)
+    shared = (b - 1) / b if sampling.with_replacement else n * (b - 1) / (b * (n - 1))
+    return shared * L_F, variance * max_smoothness(problem, sampling.frequency)
 
 
 def intercept_curvature(problem):
@@ -109,27 +113,39 @@ def intercept_curvature(problem):
     return np.full(problem.n_outputs, CURVATURE[problem.loss])
 
 
-def descent_step_size(problem, theta, batch_size, rng):
+def strong_convexity(problem):
+    """Return mu, shape (n_outputs,): alpha, with an intercept at most the curvature of F in it; 0 where negligible."""
+    mu = problem.alpha
+    if problem.fit_intercept:
+        mu = np.minimum(mu, intercept_curvature(problem))
+    return np.where(mu < NEGLIGIBLE_PENALTY, 0.0, mu)
+
+
+def descent_step_size(problem, theta, batch, sampling, rng):
     """Return the step size that lowers F most in expectation at `theta`, shape (n_tasks,); 0 at a stationary point.
 
     The lecture's inequality E F(w - eta g) <= F - eta ||grad F||^2 + eta^2 / 2 E g'Hg, with an upper bound H of the
     Hessian in the place of L, is best at eta = ||grad F||^2 / E g'Hg. A batch of b rows without replacement adds
-    (n - b) / (b (n - 1)) of the rows' own mean of g_i'Hg_i, which random signs u estimate: it is the mean of v'Hv for
-    v = n^-1/2 sum_i u_i r_i x_i.
+    (n - b) / (b (n - 1)) of the rows' own mean of g_i'Hg_i, one of independent draws 1/b of the mean of
+    g_i'Hg_i / (n q_i), which random signs u estimate: it is the mean of v'Hv for
+    v = n^-1/2 sum_i u_i r_i x_i / sqrt(n q_i).
     """
-    n, K, b = problem.n_samples, problem.n_outputs, batch_size
+    n, K = problem.n_samples, problem.n_outputs
     residual = problem.residual(problem.raw_prediction(theta))
     g = problem.loss_gradient(residual) + problem.penalty_gradient(theta)
     size = np.abs(g).max()  # everything is divided by it: norms of 1e100 have squares, but not fourth powers
     if size == 0:
         return np.zeros(problem.n_tasks)
     curvature = direction_curvature(problem, g / size)
-    if b < n:
+    variance = sampling.variance_factor(batch)
+    if variance > 0:
         for _ in range(NOISE_PROBES):
             signs = np.zeros((len(residual) // K, 1))
             signs[problem.used, 0] = rng.choice([-1.0, 1.0], n)
+            if sampling.frequency is not None:
+                signs[:, 0] /= np.sqrt(sampling.frequency)
             v = np.sqrt(n) * problem.loss_gradient((signs * residual.reshape(-1, K)).ravel() / size)
-            curvature += direction_curvature(problem, v) * (n - b) / (b * (n - 1)) / NOISE_PROBES
+            curvature += direction_curvature(problem, v) * variance / NOISE_PROBES
     square = problem.by_task(((problem.coef(g) / size) ** 2).sum(axis=1) + (problem.intercept(g) / size) ** 2)
     return np.where(curvature > 0, square / np.where(curvature > 0, curvature, 1.0), 0.0)
 

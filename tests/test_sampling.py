@@ -1,4 +1,4 @@
-"""The samples of rows that the first steps are taken on: weights, sizes, nesting, and no bias."""
+"""How rows are drawn, and the samples that first steps are taken on: weights, sizes, nesting, and no bias."""
 
 from itertools import pairwise
 
@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from problems import LAYOUTS, LOSSES, assert_close, compiled, each, make_problem, random_point, theta_of
+from problems import CURVATURE, LAYOUTS, LOSSES, assert_close, compiled, each, make_problem, random_point, theta_of
 from reference import Problem, join
 
+from skvr import LogisticRegression, solvers
 from skvr.problem import FiniteSum
+from skvr.smoothness import max_smoothness
 from skvr.solvers.hessian import Columns
-from skvr.solvers.sampling import FEWEST_ROWS, GROWTH, ROWS_PER_PARAMETER, growing_samples, row_shares
+from skvr.solvers.sampling import FEWEST_ROWS, GROWTH, ROWS_PER_PARAMETER, SAMPLINGS, growing_samples, row_shares
 
 
 @each(weighted=[True, False], layout=LAYOUTS, loss=LOSSES)
@@ -88,3 +90,89 @@ def test_weighted_samples_are_unbiased():
     assert len(estimates) == 400
     error = estimates.mean(axis=0) - values[:, rows_used].sum(axis=1)
     assert np.all(np.abs(error) <= 5 * estimates.std(axis=0) / np.sqrt(len(estimates)))
+
+
+# How an epoch's rows are drawn.
+
+
+def uneven(loss="logistic", layout="dense", **kwargs):
+    """A problem whose rows have very different norms."""
+    P = make_problem(loss, n=60, **kwargs)
+    P.X[::7] *= 10
+    return compiled(P, layout)
+
+
+@each(name=SAMPLINGS, weighted=[True, False])
+def test_draws_are_rows_of_positive_weight(name, weighted):
+    problem = uneven(weighted=weighted)
+    draw = SAMPLINGS[name](problem).draw(np.random.default_rng(0))
+    assert draw.dtype == np.int64
+    assert len(draw) == problem.n_samples
+    assert np.all(problem.weight[draw] > 0)
+    if name in ("shuffled", "cyclic"):
+        assert len(np.unique(draw)) == len(draw)
+    assert (np.diff(draw) > 0).all() == (name == "cyclic")
+    np.testing.assert_array_equal(draw, SAMPLINGS[name](problem).draw(np.random.default_rng(0)))
+
+
+@each(loss=LOSSES, weighted=[True, False])
+def test_lipschitz_draws_are_half_uniform_and_half_by_L(loss, weighted):
+    problem = uneven(loss, weighted=weighted)
+    drawn, n = SAMPLINGS["lipschitz"](problem), problem.n_samples
+    L = CURVATURE[problem.loss] * problem.weight * ((problem.X**2).sum(axis=1) + 1)
+    q = drawn.frequency[problem.used] / n
+    assert_close(q, 0.5 / n + 0.5 * L[problem.used] / L.sum())
+    assert np.all(max_smoothness(problem, drawn.frequency) <= 2 * L.sum() / n + problem.alpha)
+    # Of 300 epochs a row's share lies within 5 standard errors: none of 60 rows once in ten thousand tests.
+    rng, epochs = np.random.default_rng(0), 300
+    count = np.bincount(np.concatenate([drawn.draw(rng) for _ in range(epochs)]), minlength=len(L))[problem.used]
+    assert np.all(np.abs(count - epochs * n * q) <= 5 * np.sqrt(epochs * n * q))
+    # f_i / (n q_i) with probability q_i has the mean F: its gradient in the kernels' weighting
+    gradient, theta = problem.zeros(), theta_of(problem, *random_point(make_problem(loss, n=60)))
+    z = problem.raw_prediction(theta)
+    for i in np.arange(len(L))[problem.used]:
+        r = np.zeros_like(z)
+        drawn.kernels.residuals(np.array([i]), z, np.zeros(problem.n_outputs), r)
+        problem.kernels.add_gradients(np.array([i]), r * drawn.frequency[i] / n, gradient)
+    assert_close(gradient, problem.loss_gradient(problem.residual(z)))
+
+
+def test_rows_without_curvature_are_drawn_uniformly():
+    problem = FiniteSum(np.zeros((5, 2)), np.ones(5), np.ones(5), np.ones(1), "logistic", False)
+    np.testing.assert_allclose(SAMPLINGS["lipschitz"](problem).frequency, 1)
+    one = FiniteSum(np.ones((1, 2)), np.ones(1), np.ones(1), np.ones(1), "logistic", False)
+    assert SAMPLINGS["lipschitz"](one).draw(np.random.default_rng(0)).tolist() == [0]
+
+
+@each(solver=["sgd", "sag", "saga", "svrg"])
+def test_rows_of_unlike_norms_need_fewer_epochs(solver):
+    """max L_i is 50 times the mean L_i here, and at most twice with lipschitz draws."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((500, 10))
+    X[:5] *= 20
+    y = (X @ rng.standard_normal(10) > 0).astype(int)
+    epochs = {}
+    for name in ("uniform", "lipschitz"):
+        made = type(solvers.get_solver(solver))(sampling=name)
+        tol = 1e-3 if solver == "sgd" else 1e-6
+        model = LogisticRegression(C=0.01, solver=made, tol=tol, max_iter=5000, random_state=0)
+        epochs[name] = model.fit(X, y).n_iter_[0]
+        assert model.suboptimality_ <= model.tol
+    assert epochs["lipschitz"] <= 0.5 * epochs["uniform"]
+
+
+@pytest.mark.parametrize(
+    ("solver", "message"),
+    [
+        (solvers.SAG(sampling="shuffled"), "SAG diverges with shuffled or cyclic rows"),
+        (solvers.SAG(sampling="cyclic"), "SAG diverges"),
+        (solvers.SAGA(sampling="cyclic"), "SAGA fails with cyclic rows"),
+        (solvers.Adam(sampling="lipschitz"), "squared gradients"),
+        (solvers.SGD(sampling="random"), r"one of \['shuffled', 'cyclic', 'uniform', 'lipschitz'\], got 'random'"),
+        (solvers.SVRG(sampling=None), "got None"),
+    ],
+)
+def test_draws_that_a_solver_cannot_take_are_refused(solver, message):
+    X, y = np.eye(4), [0, 1, 0, 1]
+    with pytest.raises(ValueError, match=message):
+        LogisticRegression(solver=solver).fit(X, y)

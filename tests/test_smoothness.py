@@ -8,7 +8,8 @@ from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 from skvr import LogisticRegression, Ridge, smoothness
 from skvr.problem import FiniteSum
 from skvr.solvers import SOLVERS
-from skvr.solvers.step_size import PL, InverseSqrt
+from skvr.solvers.sampling import SAMPLINGS
+from skvr.solvers.schedule import PLSchedule
 
 LOSSES = {"logistic": 1, "softmax": 3, "squared": 2}
 
@@ -42,11 +43,18 @@ def test_constants_are_the_eigenvalues_of_the_bounding_hessians(loss, fit_interc
 def test_batch_smoothness_runs_from_max_L_to_L_F():
     F, _, _ = problem("logistic")
     rng = np.random.default_rng(0)
-    whole = sum(smoothness.batch_smoothness(F, 60, rng))
-    values = [float(sum(smoothness.batch_smoothness(F, b, np.random.default_rng(0)))[0]) for b in (1, 2, 5, 20, 60)]
+    whole = sum(smoothness.batch_smoothness(F, 60, SAMPLINGS["shuffled"](F), rng))
+    values = [
+        float(sum(smoothness.batch_smoothness(F, b, SAMPLINGS["shuffled"](F), np.random.default_rng(0)))[0])
+        for b in (1, 2, 5, 20, 60)
+    ]
     assert values == sorted(values, reverse=True)
     assert values[0] == smoothness.max_smoothness(F)[0]
     assert values[-1] == whole[0]
+    independent = SAMPLINGS["uniform"](F)  # (b - 1)/b L_F + 1/b max L_i: the whole batch keeps a variance
+    shared, variance = smoothness.batch_smoothness(F, 60, independent, np.random.default_rng(0))
+    np.testing.assert_allclose(shared, 59 / 60 * whole)
+    np.testing.assert_allclose(variance, smoothness.max_smoothness(F) / 60)
 
 
 def test_the_softmax_curvature_bound_holds():
@@ -60,14 +68,13 @@ def test_the_softmax_curvature_bound_holds():
 def test_the_pl_schedule_is_the_lectures_entered_at_the_safe_step():
     k = np.arange(1000.0)
     mu, L = np.array([1e-3, 0.4]), np.array([2.0, 0.5])
-    literal = PL(mu, np.zeros(2))(k)
+    literal = PLSchedule(mu, np.zeros(2))(k, 0)
     np.testing.assert_allclose(literal, (2 * k[:, None] + 1) / (2 * mu * (k[:, None] + 1) ** 2))
-    entered = PL.entered_at(1 / L, mu)(k)
+    entered = PLSchedule.entered_at(1 / L, mu)(k, 0)
     assert entered[0, 0] == pytest.approx(1 / L[0])
     assert entered[0, 1] == pytest.approx(1 / (2 * mu[1]))  # 2 mu > L: it starts below 1/L
     assert np.all(np.diff(entered, axis=0) < 0)
-    assert np.all(np.isfinite(PL.entered_at(np.array([1e-200]), np.array([1e-3]))(k)))
-    np.testing.assert_allclose(InverseSqrt(np.array([2.0]), 10)(k)[:, 0], 2 / np.sqrt(1 + k / 10))
+    assert np.all(np.isfinite(PLSchedule.entered_at(np.array([1e-200]), np.array([1e-3]))(k, 0)))
 
 
 DATA = {"breast cancer": load_breast_cancer, "wine": load_wine, "digits": load_digits}

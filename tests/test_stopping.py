@@ -200,5 +200,5 @@ def test_warm_start_continues_where_the_last_fit_ended(cls):
     assert model.n_iter_[0] <= 3 < first
     model.set_params(warm_start=False).fit(X, y)
     assert model.n_iter_[0] == first
-    with pytest.raises(ValueError, match="warm_start=True, but the last fit's coef_ has shape"):
+    with pytest.raises(ValueError, match="The last fit's coef_, where this one is to start"):
         model.set_params(warm_start=True).fit(X[:, :5], y)

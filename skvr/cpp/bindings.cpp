@@ -46,15 +46,18 @@ NB_MODULE(_kernels, m) {
           },
           "v"_a.noconvert(), "delta"_a.noconvert(), "gamma"_a, "rho"_a, "epsilon"_a);
     m.def("adam",
-          [](Vector m, Vector v, double beta_1, double beta_2, double epsilon) {
-              return make_rule({m, v}, Adam{m.data(), v.data(), beta_1, beta_2, epsilon});
+          [](Vector m, Vector v, double beta_1, double beta_2, double epsilon, double k) {
+              return make_rule({m, v}, Adam{m.data(), v.data(), beta_1, beta_2, epsilon, std::pow(beta_1, k),
+                                            std::pow(beta_2, k)});
           },
-          "m"_a.noconvert(), "v"_a.noconvert(), "beta_1"_a, "beta_2"_a, "epsilon"_a);
+          "m"_a.noconvert(), "v"_a.noconvert(), "beta_1"_a, "beta_2"_a, "epsilon"_a, "k"_a = 0.0);
     m.def("amsgrad",
-          [](Vector m, Vector v, Vector v_max, double beta_1, double beta_2, double epsilon) {
-              return make_rule({m, v, v_max}, AMSGrad{m.data(), v.data(), v_max.data(), beta_1, beta_2, epsilon});
+          [](Vector m, Vector v, Vector v_max, double beta_1, double beta_2, double epsilon, double k) {
+              return make_rule({m, v, v_max}, AMSGrad{m.data(), v.data(), v_max.data(), beta_1, beta_2, epsilon,
+                                                      std::pow(beta_1, k), std::pow(beta_2, k)});
           },
-          "m"_a.noconvert(), "v"_a.noconvert(), "v_max"_a.noconvert(), "beta_1"_a, "beta_2"_a, "epsilon"_a);
+          "m"_a.noconvert(), "v"_a.noconvert(), "v_max"_a.noconvert(), "beta_1"_a, "beta_2"_a, "epsilon"_a,
+          "k"_a = 0.0);
 
     nb::class_<PyLineSearch>(m, "LineSearch")
         .def("__init__",

@@ -277,7 +277,7 @@ private:
     }
 
     // The formula as it stands, after a flush.
-    SKVR_NOINLINE void step_every_coordinate(const double* eta, const double* shares) {
+    void step_every_coordinate(const double* eta, const double* shares) {
         const size_t K = data.n_outputs();
         for (size_t j = 0; j < data.rows.n_features; ++j)
             for (size_t k = 0; k < K; ++k) {
@@ -288,7 +288,7 @@ private:
             }
     }
 
-    SKVR_NOINLINE void flush() {
+    void flush() {
         const size_t K = data.n_outputs(), p = data.rows.n_features;
         if (total)
             for (size_t j = 0; j < p; ++j)

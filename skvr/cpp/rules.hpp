@@ -91,7 +91,7 @@ struct Adadelta {
 struct Adam {
     double *m, *v;
     double beta_1, beta_2, epsilon;
-    double power_1 = 1, power_2 = 1;  // beta_1^k and beta_2^k at step k = 1, 2, ...
+    double power_1, power_2;  // beta_1^k and beta_2^k after k steps
 
     void begin_step() {
         power_1 *= beta_1;
@@ -109,7 +109,7 @@ struct Adam {
 struct AMSGrad {
     double *m, *v, *v_max;
     double beta_1, beta_2, epsilon;
-    double power_1 = 1, power_2 = 1;
+    double power_1, power_2;
 
     void begin_step() {
         power_1 *= beta_1;

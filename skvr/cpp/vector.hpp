@@ -14,13 +14,6 @@
 #define SKVR_CLONES
 #endif
 
-// What is called rarely, kept out of the loops that SKVR_CLONES would copy it into.
-#if defined(__GNUC__)
-#define SKVR_NOINLINE __attribute__((noinline))
-#else
-#define SKVR_NOINLINE
-#endif
-
 // A promise that the vectors written do not overlap, without which their loop is not vectorised.
 #if defined(__GNUC__)
 #define SKVR_RESTRICT __restrict__

@@ -7,6 +7,7 @@ hyper-parameters, ``LogisticRegression(solver=solvers.SAG(step_size=0.1))``.
 from skvr.solvers.adaptive import Adadelta, Adagrad, Adam, RMSprop
 from skvr.solvers.auto import Auto, ScaledSAGA
 from skvr.solvers.base import Solver
+from skvr.solvers.batch_size import AdaptiveBatch, BatchSize, GeometricBatch
 from skvr.solvers.lbfgs import LBFGS
 from skvr.solvers.newton import Newton
 from skvr.solvers.preconditioned_svrg import PreconditionedSVRG
@@ -15,6 +16,7 @@ from skvr.solvers.sdca import SDCA
 from skvr.solvers.sgd import GD, SGD, MiniBatch
 from skvr.solvers.solve import certify as certify
 from skvr.solvers.solve import solve as solve
+from skvr.solvers.step_size import PL, Constant, Exponential, InverseScaling, LineSearch, StepSize
 from skvr.solvers.svrg import SVRG
 
 SOLVERS = {
@@ -34,6 +36,7 @@ SOLVERS = {
 __all__ = [
     "GD",
     "LBFGS",
+    "PL",
     "SAG",
     "SAGA",
     "SDCA",
@@ -43,13 +46,21 @@ __all__ = [
     "Adadelta",
     "Adagrad",
     "Adam",
+    "AdaptiveBatch",
     "Auto",
+    "BatchSize",
+    "Constant",
+    "Exponential",
+    "GeometricBatch",
+    "InverseScaling",
+    "LineSearch",
     "MiniBatch",
     "Newton",
     "PreconditionedSVRG",
     "RMSprop",
     "ScaledSAGA",
     "Solver",
+    "StepSize",
     "get_solver",
 ]
 
@@ -61,9 +72,9 @@ def get_solver(solver, step_size="auto", batch_size="auto"):
     ----------
     solver : str or Solver
         A name of `SOLVERS` or a solver object.
-    step_size : float or str, default="auto"
+    step_size : float, str or StepSize, default="auto"
         Passed to the solver of that name; with an object or with "auto" it must stay "auto".
-    batch_size : int or "auto", default="auto"
+    batch_size : int, float, str or BatchSize, default="auto"
         Likewise, for solvers that take batches.
 
     Returns

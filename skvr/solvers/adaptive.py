@@ -6,20 +6,28 @@ import numpy as np
 import scipy.sparse as sp
 
 from skvr import _kernels
-from skvr._validation import check_number
+from skvr._validation import check_flag, check_number
 from skvr.smoothness import sign_curvature
-from skvr.solvers import sampling
-from skvr.solvers.base import DEFAULT_BATCH, Solver, batch_rows, n_batches, new_state, next_steps
-from skvr.solvers.step_size import InverseSqrt, constant
+from skvr.solvers.base import n_batches, next_steps
+from skvr.solvers.batch_size import DEFAULT_BATCH
+from skvr.solvers.first_order import FirstOrder
+from skvr.solvers.step_size import Constant, InverseScaling
 
 
-class _Adaptive(Solver):
+class _Adaptive(FirstOrder):
     """What the four rules share: mini-batch gradients, and the automatic step size."""
 
     converges_linearly = False
+    samplings = ("shuffled", "cyclic", "uniform")
+    refused_samplings = {  # noqa: RUF012
+        "lipschitz": "the weights of its rows would enter the squared gradients that the rule divides by"
+    }
+    streams = 0.5  # their steps have the size of a coefficient, 1 / ||x||
 
-    def _rule(self, size):
-        """Return the compiled rule with a state of zeros."""
+    n_moments = 1  # vectors of state, flat as theta
+
+    def _rule(self, moments, k):
+        """Return the compiled rule, which changes `moments`, after k steps."""
         raise AssertionError("abstract")
 
     def _first_step(self):
@@ -30,7 +38,7 @@ class _Adaptive(Solver):
         super().check()
         check_number("epsilon", self.epsilon, low=0, low_included=False)
 
-    def _auto_step_size(self, problem, theta):
+    def _largest_change(self, problem, theta):
         """Return the size of a step in every coordinate at once that lowers F most, by its quadratic upper bound.
 
         The first step of every rule moves each coordinate by about the same eta against the sign s of its gradient,
@@ -43,26 +51,30 @@ class _Adaptive(Solver):
         eta = size / np.where(curvature > 0, curvature, 1.0)
         return np.broadcast_to(eta, (problem.n_outputs,))
 
-    def _auto_schedule(self, problem, theta, steps_per_epoch):
-        return InverseSqrt(self._auto_step_size(problem, theta) / self._first_step(), steps_per_epoch)
+    def _safe_step_size(self, problem, theta, state, rng):
+        return self._largest_change(problem, theta) / self._first_step()
+
+    def _automatic_policy(self, problem):
+        return InverseScaling()
 
     def init(self, problem, theta, rng):
-        automatic, rule = DEFAULT_BATCH, self._rule(theta.size)
-        if sp.issparse(problem.X) and not problem.kernels.is_lazy(rule, automatic):
-            # A step costs O(p), so a batch should have as many non-zeros.
-            automatic = max(automatic, -(-problem.n_features * problem.X.shape[0] // max(1, problem.X.nnz)))
-        batch = batch_rows(self.batch_size, problem, automatic)
-        if self.step_size == "auto":
-            schedule = self._auto_schedule(problem, theta, n_batches(problem.n_samples, batch))
-        else:
-            schedule = constant(self.step_size, problem)
-        return new_state(schedule, batch=batch, rule=rule)
+        state = self._new_state(problem, moments=[problem.zeros() for _ in range(self.n_moments)])
+        self._set_schedule(problem, theta, state, rng)
+        return state
+
+    def _automatic_batch(self, problem):
+        moments = [problem.zeros() for _ in range(self.n_moments)]
+        if not sp.issparse(problem.X) or problem.kernels.is_lazy(self._rule(moments, 0), DEFAULT_BATCH):
+            return DEFAULT_BATCH
+        # A step costs O(p), so a batch should have as many non-zeros.
+        return max(DEFAULT_BATCH, -(-problem.n_features * problem.X.shape[0] // max(1, problem.X.nnz)))
 
     def epoch(self, problem, theta, state, rng):
-        for rows in problem.slices(sampling.shuffled(problem, rng), state.batch):
-            eta = next_steps(state, n_batches(len(rows), state.batch))
-            problem.kernels.rule_epoch(rows, state.batch, eta, theta, state.rule, n_threads=problem.n_threads)
-        state.passes += 1
+        rule = self._rule(state.moments, state.k)
+        for rows in problem.slices(state.sampling.draw(rng), state.batch):
+            steps = next_steps(state, n_batches(len(rows), state.batch))
+            problem.kernels.rule_epoch(rows, state.batch, steps, theta, rule, n_threads=problem.n_threads)
+        self._end_epoch(problem, theta, state)
 
 
 class Adagrad(_Adaptive):
@@ -72,12 +84,14 @@ class Adagrad(_Adaptive):
 
     Parameters
     ----------
-    step_size : float or "auto", default="auto"
+    step_size : float, str or policy, default="auto"
         eta: the first step changes a coordinate by about eta, whatever the size of its gradient. "auto" is constant,
         the eta at which a quadratic upper bound of F says that the first step lowers F most.
-    batch_size : int or "auto", default="auto"
-        Rows a step, drawn in shuffled epochs. "auto" is 32 (for CSR rows and a penalty at least as many as make a
-        batch's non-zeros outnumber the features), and all rows for n <= 256.
+        Or a policy: "constant", "pl", "pl-literal", "inverse-scaling", "exponential", or an object of one.
+    batch_size : int, float, str or policy, default="auto"
+        Rows a step. "auto" is 32 X, and all rows for n <= 256. Otherwise as in `MiniBatch`.
+    sampling : {"shuffled", "cyclic", "uniform"}, default="shuffled"
+        How rows are drawn: every row once an epoch, in random order or in that of X; or independently.
     epsilon : float, default=1e-6
         Added to v inside the root; in the units of a squared gradient of F.
 
@@ -102,16 +116,17 @@ class Adagrad(_Adaptive):
     True
     """
 
-    def __init__(self, step_size="auto", batch_size="auto", epsilon=1e-6):
+    def __init__(self, step_size="auto", batch_size="auto", sampling="shuffled", epsilon=1e-6):
         self.step_size = step_size
         self.batch_size = batch_size
+        self.sampling = sampling
         self.epsilon = epsilon
 
-    def _auto_schedule(self, problem, theta, steps_per_epoch):
-        return constant(self._auto_step_size(problem, theta), problem)  # the sum v makes the steps decrease
+    def _automatic_policy(self, problem):
+        return Constant()  # the sum v makes the steps decrease
 
-    def _rule(self, size):
-        return _kernels.adagrad(np.zeros(size), self.epsilon)
+    def _rule(self, moments, k):
+        return _kernels.adagrad(*moments, self.epsilon)
 
 
 class RMSprop(_Adaptive):
@@ -121,12 +136,14 @@ class RMSprop(_Adaptive):
 
     Parameters
     ----------
-    step_size : float or "auto", default="auto"
+    step_size : float, str or policy, default="auto"
         eta: a step changes a coordinate by about eta, the first by eta / sqrt(1 - gamma). "auto" starts where a
         quadratic upper bound of F says that such a step lowers F most, and decreases as 1 / sqrt(1 + epochs).
-    batch_size : int or "auto", default="auto"
-        Rows a step, drawn in shuffled epochs. "auto" is 32 (for CSR rows and a penalty at least as many as make a
-        batch's non-zeros outnumber the features), and all rows for n <= 256.
+        Or a policy: "constant", "pl", "pl-literal", "inverse-scaling", "exponential", or an object of one.
+    batch_size : int, float, str or policy, default="auto"
+        Rows a step. "auto" is 32 X, and all rows for n <= 256. Otherwise as in `MiniBatch`.
+    sampling : {"shuffled", "cyclic", "uniform"}, default="shuffled"
+        How rows are drawn: every row once an epoch, in random order or in that of X; or independently.
     gamma : float in [0, 1), default=0.9
         Decay of the running mean of g^2, per step.
     epsilon : float, default=1e-6
@@ -152,9 +169,10 @@ class RMSprop(_Adaptive):
     True
     """
 
-    def __init__(self, step_size="auto", batch_size="auto", gamma=0.9, epsilon=1e-6):
+    def __init__(self, step_size="auto", batch_size="auto", sampling="shuffled", gamma=0.9, epsilon=1e-6):
         self.step_size = step_size
         self.batch_size = batch_size
+        self.sampling = sampling
         self.gamma = gamma
         self.epsilon = epsilon
 
@@ -165,8 +183,8 @@ class RMSprop(_Adaptive):
     def _first_step(self):
         return 1 / math.sqrt(1 - self.gamma)
 
-    def _rule(self, size):
-        return _kernels.rmsprop(np.zeros(size), self.gamma, self.epsilon)
+    def _rule(self, moments, k):
+        return _kernels.rmsprop(*moments, self.gamma, self.epsilon)
 
 
 class Adadelta(_Adaptive):
@@ -177,12 +195,14 @@ class Adadelta(_Adaptive):
 
     Parameters
     ----------
-    step_size : float or "auto", default="auto"
+    step_size : float, str or policy, default="auto"
         eta, 1 in the paper, which multiplies the rule's own step. "auto" is at most 1, less where the first step would
         be larger than a quadratic upper bound of F allows, and decreases as 1 / sqrt(1 + epochs).
-    batch_size : int or "auto", default="auto"
-        Rows a step, drawn in shuffled epochs. "auto" is 32 (for CSR rows and a penalty at least as many as make a
-        batch's non-zeros outnumber the features), and all rows for n <= 256.
+        Or a policy: "constant", "pl", "pl-literal", "inverse-scaling", "exponential", or an object of one.
+    batch_size : int, float, str or policy, default="auto"
+        Rows a step. "auto" is 32 X, and all rows for n <= 256. Otherwise as in `MiniBatch`.
+    sampling : {"shuffled", "cyclic", "uniform"}, default="shuffled"
+        How rows are drawn: every row once an epoch, in random order or in that of X; or independently.
     gamma : float in [0, 1), default=0.9
         Decay of the running mean of g^2, per step.
     rho : float in [0, 1) or None, default=None
@@ -212,9 +232,12 @@ class Adadelta(_Adaptive):
     True
     """
 
-    def __init__(self, step_size="auto", batch_size="auto", gamma=0.9, rho=None, epsilon=1e-6):
+    n_moments = 2
+
+    def __init__(self, step_size="auto", batch_size="auto", sampling="shuffled", gamma=0.9, rho=None, epsilon=1e-6):
         self.step_size = step_size
         self.batch_size = batch_size
+        self.sampling = sampling
         self.gamma = gamma
         self.rho = rho
         self.epsilon = epsilon
@@ -228,12 +251,12 @@ class Adadelta(_Adaptive):
     def _first_step(self):
         return math.sqrt(self.epsilon / (1 - self.gamma))
 
-    def _auto_step_size(self, problem, theta):
-        return np.minimum(super()._auto_step_size(problem, theta), self._first_step())
+    def _largest_change(self, problem, theta):
+        return np.minimum(super()._largest_change(problem, theta), self._first_step())
 
-    def _rule(self, size):
+    def _rule(self, moments, k):
         rho = self.gamma if self.rho is None else self.rho
-        return _kernels.adadelta(np.zeros(size), np.zeros(size), self.gamma, rho, self.epsilon)
+        return _kernels.adadelta(*moments, self.gamma, rho, self.epsilon)
 
 
 class Adam(_Adaptive):
@@ -245,16 +268,21 @@ class Adam(_Adaptive):
 
     Parameters
     ----------
-    step_size : float or "auto", default="auto"
+    step_size : float, str or policy, default="auto"
         eta: a step changes a coordinate by about eta. "auto" starts where a quadratic upper bound of F says that such
         a step lowers F most, and decreases as 1 / sqrt(1 + epochs).
-    batch_size : int or "auto", default="auto"
-        Rows a step, drawn in shuffled epochs. "auto" is 32 (for CSR rows at least as many as make a batch's non-zeros
-        outnumber the features), and all rows for n <= 256.
+        Or a policy: "constant", "pl", "pl-literal", "inverse-scaling", "exponential", or an object of one.
+    batch_size : int, float, str or policy, default="auto"
+        Rows a step. "auto" is 32 X, and all rows for n <= 256. Otherwise as in `MiniBatch`.
+    sampling : {"shuffled", "cyclic", "uniform"}, default="shuffled"
+        How rows are drawn: every row once an epoch, in random order or in that of X; or independently.
     beta_1, beta_2 : float in [0, 1), default=0.9 and 0.999
         Decays of the running means of g and of g^2, per step.
     epsilon : float, default=1e-8
         Added outside the root; in the units of a gradient of F.
+    amsgrad : bool, default=False
+        Whether v is replaced in the step by its largest value so far: the steps of a coordinate then never grow, and
+        the method converges where Adam may not.
 
     Raises
     ------
@@ -264,7 +292,8 @@ class Adam(_Adaptive):
     References
     ----------
     The lecture "Finite-sum problems", "Adam". D. Kingma and J. Ba, "Adam: a method for stochastic optimization", 2015,
-    algorithm 1.
+    algorithm 1. S. Reddi, S. Kale and S. Kumar, "On the convergence of Adam and beyond", 2018, algorithm 2, for
+    `amsgrad` (with the bias corrections of Adam).
 
     Examples
     --------
@@ -277,17 +306,34 @@ class Adam(_Adaptive):
     True
     """
 
-    def __init__(self, step_size="auto", batch_size="auto", beta_1=0.9, beta_2=0.999, epsilon=1e-8):
+    def __init__(
+        self,
+        step_size="auto",
+        batch_size="auto",
+        sampling="shuffled",
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        amsgrad=False,
+    ):
         self.step_size = step_size
         self.batch_size = batch_size
+        self.sampling = sampling
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
+        self.amsgrad = amsgrad
 
     def check(self):
         super().check()
         check_number("beta_1", self.beta_1, low=0, high=1, high_included=False)
         check_number("beta_2", self.beta_2, low=0, high=1, high_included=False)
+        check_flag("amsgrad", self.amsgrad)
 
-    def _rule(self, size):
-        return _kernels.adam(np.zeros(size), np.zeros(size), self.beta_1, self.beta_2, self.epsilon)
+    @property
+    def n_moments(self):
+        return 3 if self.amsgrad else 2
+
+    def _rule(self, moments, k):
+        rule = _kernels.amsgrad if self.amsgrad else _kernels.adam
+        return rule(*moments, self.beta_1, self.beta_2, self.epsilon, k)

@@ -8,8 +8,8 @@ from skvr.solvers.base import Solver
 from skvr.solvers.lbfgs import LBFGS
 from skvr.solvers.newton import Newton
 from skvr.solvers.sag import SAGA
+from skvr.solvers.schedule import constant, inverse
 from skvr.solvers.sdca import SDCA
-from skvr.solvers.step_size import constant, inverse
 
 # A Hessian of all rows every step while that takes well below a millisecond, in multiply-adds.
 NEWTON_WORK = 1e6
@@ -98,8 +98,13 @@ class ScaledSAGA(SAGA):
 
     adopts_intercept = True
     scales_columns = True
+    step_size_policies = ()
+    sampling, average = "uniform", False  # not parameters
 
-    def _set_step_size(self, problem, state):
+    def __init__(self, step_size="auto"):
+        self.step_size = step_size
+
+    def _set_schedule(self, problem, theta, state, rng):
         metric = diagonal_metric(problem)
         state.metric, group = np.unique(metric, return_inverse=True)
         state.group = group.astype(np.int64)
@@ -108,6 +113,10 @@ class ScaledSAGA(SAGA):
             largest_alpha = problem.alpha * metric[:-1].max()
             eta = inverse(3 * (row_curvature(problem, metric).max() + largest_alpha))
         state.schedule = constant(eta, problem)
+
+    def _advance(self, problem, rows, steps, theta, state):
+        arrays = theta, state.table, state.sum
+        state.n_seen = problem.kernels.saga_epoch(rows, steps, *arrays, state.n_seen, state.metric, state.group)
 
 
 def diagonal_metric(problem):

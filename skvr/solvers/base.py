@@ -1,16 +1,9 @@
 """What a solver is: hyper-parameters, a first state, and one epoch."""
 
-from numbers import Integral
 from types import SimpleNamespace
 
 import numpy as np
 from sklearn.base import BaseEstimator
-
-from skvr.solvers.step_size import check_step_size
-
-# Up to this many rows an automatic batch is the whole data: the step is then deterministic, and costs microseconds.
-WHOLE_BATCH = 256
-DEFAULT_BATCH = 32
 
 
 class Solver(BaseEstimator):
@@ -30,13 +23,10 @@ class Solver(BaseEstimator):
     evaluates_every_epoch = False
     # Whether `bound_estimate` is good from the first epoch on, so that an evaluation may wait for it.
     estimates_bound = False
-    step_size_policies = ()
 
     def check(self):
         """Raise unless every hyper-parameter is valid."""
-        check_step_size(self.step_size, self.step_size_policies)
-        if hasattr(self, "batch_size"):
-            check_batch_size(self.batch_size)
+        raise AssertionError("abstract")
 
     def resolve(self, problem):
         """Return the solver that runs on this problem: itself, except for `Auto`."""
@@ -50,6 +40,18 @@ class Solver(BaseEstimator):
         """Advance `theta` and `state` by n row gradients, in place."""
         raise AssertionError("abstract")
 
+    def iterate(self, problem, theta, state):
+        """Return what the fit would return now: the last iterate, or the mean of all where the solver averages."""
+        return theta if state.total is None else state.total / state.k
+
+    def remember(self, problem, state):
+        """Return what a later fit from this one's end can use, or None."""
+        return None
+
+    def resume(self, problem, theta, rng, memory):
+        """Return the state at the start of a fit that goes on from one of which `memory` is left."""
+        return self.init(problem, theta, rng)
+
     def gradient_estimate(self, problem, theta, state):
         """Return an estimate of the gradient of F that costs no pass, flat as theta, or None."""
         return None
@@ -61,8 +63,8 @@ class Solver(BaseEstimator):
 
 
 def new_state(schedule, **state):
-    """Return the state every solver has, `k` steps taken and `passes` effective passes made, with its own."""
-    return SimpleNamespace(schedule=schedule, k=0, passes=0.0, **state)
+    """Return the state every solver has: `k` steps taken, `epoch` epochs, `passes` effective passes; and its own."""
+    return SimpleNamespace(**{"schedule": schedule, "k": 0, "epoch": 0, "passes": 0.0, "total": None} | state)
 
 
 def n_batches(n_rows, batch):
@@ -71,28 +73,12 @@ def n_batches(n_rows, batch):
 
 
 def next_steps(state, n_steps):
-    """Return the step sizes of the next steps, flat (n_steps x n_outputs), and count them."""
-    eta = state.schedule(np.arange(state.k, state.k + n_steps, dtype=np.float64))
+    """Return the next steps as a kernel takes them, and count them."""
+    steps = state.schedule.steps(state.k, n_steps, state.epoch)
     state.k += n_steps
-    return np.ascontiguousarray(eta).ravel()
+    return steps
 
 
 def current_step_size(state):
     """Return the step size of the next step, shape (n_outputs,)."""
-    return state.schedule(np.array([float(state.k)]))[0]
-
-
-def check_batch_size(batch_size):
-    """Raise unless `batch_size` is "auto" or a positive integer."""
-    accepted = f"batch_size must be a positive integer or 'auto', got {batch_size!r}"
-    if isinstance(batch_size, (bool, np.bool_)) or not isinstance(batch_size, (str, Integral)):
-        raise TypeError(f"{accepted} of type {type(batch_size).__name__}.")
-    if not (batch_size == "auto" if isinstance(batch_size, str) else batch_size >= 1):
-        raise ValueError(f"{accepted}.")
-
-
-def batch_rows(batch_size, problem, automatic=DEFAULT_BATCH):
-    """Return the number of rows a step: at most n, and all of them for "auto" where n <= 256."""
-    if batch_size == "auto":
-        batch_size = problem.n_samples if problem.n_samples <= WHOLE_BATCH else automatic
-    return min(batch_size, problem.n_samples)
+    return state.schedule(np.array([float(state.k)]), state.epoch)[0]

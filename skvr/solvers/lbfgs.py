@@ -8,7 +8,7 @@ from skvr.solvers.base import Solver, new_state, next_steps
 from skvr.solvers.hessian import Columns, cost_of_gram, cost_of_hessian, cost_of_pass
 from skvr.solvers.preconditioner import check_preconditioner, form
 from skvr.solvers.sampling import growing_samples
-from skvr.solvers.step_size import constant
+from skvr.solvers.schedule import constant
 
 ARMIJO = 1e-4
 HALVINGS = 50

@@ -5,7 +5,7 @@ import numpy as np
 from skvr.solvers.base import Solver, new_state, next_steps
 from skvr.solvers.hessian import Columns
 from skvr.solvers.preconditioner import Hessian
-from skvr.solvers.step_size import constant
+from skvr.solvers.schedule import constant
 
 ARMIJO = 1e-4
 HALVINGS = 60

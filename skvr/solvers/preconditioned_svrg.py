@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from skvr.solvers.base import Solver, batch_rows, check_batch_size, n_batches, new_state, next_steps
+from skvr.solvers.base import Solver, n_batches, new_state, next_steps
+from skvr.solvers.batch_size import batch_rows, check_batch_size
 from skvr.solvers.hessian import Columns, cost_of_gram, cost_of_pass
 from skvr.solvers.preconditioner import check_preconditioner, form
 from skvr.solvers.sampling import growing_samples, row_shares
-from skvr.solvers.step_size import constant
+from skvr.solvers.schedule import constant
 
 EPS = np.finfo(np.float64).eps
 DEFAULT_BATCH = 512
@@ -68,7 +69,7 @@ class PreconditionedSVRG(Solver):
 
     def check(self):
         check_preconditioner(self.preconditioner)
-        check_batch_size(self.batch_size)
+        check_batch_size(self.batch_size, may_grow=False)
 
     def init(self, problem, theta, rng):
         columns = Columns(problem)

@@ -2,6 +2,9 @@
 iterations and random signs."""
 
 import numpy as np
+from scipy.stats.sampling import DiscreteAliasUrn
+
+from skvr.smoothness import row_curvature
 
 # The samples of `growing_samples`: fewer rows say little of a Hessian, or of the optimum.
 GROWTH = 8
@@ -9,17 +12,93 @@ FEWEST_ROWS = 500
 ROWS_PER_PARAMETER = 2.5
 
 
-def shuffled(problem, rng):
-    """Return every row once, in random order: one epoch without replacement."""
-    return problem.draw_from(rng.permutation(problem.n_samples).astype(np.int64, copy=False))
+class Sampling:
+    """How the rows of an epoch are drawn: n_samples row numbers at a time.
 
-
-def uniform(problem, rng):
-    """Return n_samples rows drawn uniformly with replacement, as SAG and SAGA need.
-
-    At step 1/L SAG diverges with shuffled or cyclic rows already on ten equal rows.
+    Attributes
+    ----------
+    kernels : the problem's, in which a row's weight is divided by how often it is drawn, so that steps are unbiased.
+    frequency : n q_i, how often each row is drawn relative to uniform draws, shape (n_samples in X,); None for 1.
+    with_replacement : whether a row may come twice in an epoch.
     """
-    return problem.draw_from(rng.integers(0, problem.n_samples, size=problem.n_samples, dtype=np.int64))
+
+    frequency = None
+    with_replacement = False
+
+    def __init__(self, problem):
+        self.problem = problem
+        self.kernels = problem.kernels
+
+    def draw(self, rng):
+        """Return the rows of one epoch."""
+        raise AssertionError("abstract")
+
+    def variance_factor(self, batch):
+        """Return the variance of a batch's mean over that of one row: 1/b, less without replacement."""
+        n = self.problem.n_samples
+        if self.with_replacement or n == 1:
+            return 1 / batch
+        return (n - batch) / (batch * (n - 1))
+
+
+class Shuffled(Sampling):
+    """Every row once, in an order drawn anew each epoch."""
+
+    def draw(self, rng):
+        return self.problem.draw_from(rng.permutation(self.problem.n_samples).astype(np.int64, copy=False))
+
+
+class Cyclic(Sampling):
+    """Every row once, in the order of X."""
+
+    def draw(self, rng):
+        return self.problem.draw_from(np.arange(self.problem.n_samples, dtype=np.int64))
+
+
+class Uniform(Sampling):
+    """Independent draws, every row with probability 1/n."""
+
+    with_replacement = True
+
+    def draw(self, rng):
+        n = self.problem.n_samples
+        return self.problem.draw_from(rng.integers(0, n, size=n, dtype=np.int64))
+
+
+class Lipschitz(Sampling):
+    """Independent draws, half uniform and half proportional to L_i: q_i = 1/(2n) + L_i / (2 sum_j L_j).
+
+    L_i = c w_i (||x_i||^2 + 1 with an intercept) is the smoothness of a row's weighted loss. A row's gradient is
+    weighted by 1 / (n q_i), and max_i L_i / (n q_i) < 2 mean_i L_i takes the place of max_i L_i. Drawn by the alias
+    method: O(1) a row. (The lecture, "SAG non-uniform sampling"; Schmidt, Le Roux and Bach 2017, section 4.8.)
+    """
+
+    with_replacement = True
+
+    def __init__(self, problem):
+        super().__init__(problem)
+        n, curvature = problem.n_samples, row_curvature(problem)[problem.used]
+        total = curvature.sum()
+        q = 0.5 / n + 0.5 * (curvature / total if total > 0 else 1 / n)
+        self.frequency = np.ones(problem.X.shape[0])
+        self.frequency[problem.used] = n * q
+        self.kernels = problem.kernels.reweighted(problem.weight / self.frequency)
+        self.urn = DiscreteAliasUrn(q)
+
+    def draw(self, rng):
+        rows = self.urn.rvs(self.problem.n_samples, random_state=rng)
+        return self.problem.draw_from(rows.astype(np.int64))
+
+
+SAMPLINGS = {"shuffled": Shuffled, "cyclic": Cyclic, "uniform": Uniform, "lipschitz": Lipschitz}
+
+
+def check_sampling(sampling, accepted, refused):
+    """Raise ValueError unless `sampling` is one of `accepted`; `refused` says why others are not."""
+    if isinstance(sampling, str) and sampling in accepted:
+        return
+    reason = f": {refused[sampling]}" if isinstance(sampling, str) and sampling in refused else ""
+    raise ValueError(f"sampling must be one of {list(accepted)}, got {sampling!r}{reason}.")
 
 
 def row_shares(problem, columns):

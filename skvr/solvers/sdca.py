@@ -4,7 +4,7 @@ import numpy as np
 
 from skvr.solvers import sampling
 from skvr.solvers.base import Solver, new_state, next_steps
-from skvr.solvers.step_size import constant
+from skvr.solvers.schedule import constant
 
 FULL_EPOCHS = 2  # the first, in which every row still moves
 SWEEP = 0.15  # rows a sweep, of all, once rows are drawn by their movement
@@ -98,14 +98,14 @@ class SDCA(Solver):
 
     def _draw(self, problem, state, rng):
         if state.k < FULL_EPOCHS:
-            return sampling.shuffled(problem, rng)
+            return sampling.Shuffled(problem).draw(rng)
         movement = state.movement[problem.used]
         total = movement.sum()
         share = movement / total if total > 0 else np.full(len(movement), 1 / len(movement))
         q = SWEEP * (UNIFORM + (1 - UNIFORM) * len(movement) * share)
         drawn = np.flatnonzero(rng.random(len(q)) < q)
         rng.shuffle(drawn)
-        return problem.draw_from(drawn) if len(drawn) else sampling.shuffled(problem, rng)
+        return problem.draw_from(drawn) if len(drawn) else sampling.Shuffled(problem).draw(rng)
 
     def bound_estimate(self, problem, theta, state, certificate):
         """Return the bound if the rows' shares of the gradient, (r_i(w) - r_i) x_i / n, are as good as orthogonal."""

@@ -21,6 +21,7 @@ class Result:
     history : dict of arrays, one entry an evaluation.
     solver : what ran.
     step_size : of each output, at the end.
+    memory : what a later fit can start with, or None.
     """
 
     n_iter: int
@@ -28,12 +29,14 @@ class Result:
     history: dict
     solver: Solver
     step_size: np.ndarray
+    memory: object = None
 
 
-def solve(problem, solver, theta, *, tol, max_iter, rng, verbose=0):
+def solve(problem, solver, theta, *, tol, max_iter, rng, verbose=0, memory=None, task=None):
     """Run `solver` on `problem` from the parameters `theta`, which it changes, until the stopping rule holds.
 
-    With `tol` the intercept ends as the best one for the coefficients.
+    With `tol` the intercept ends as the best one for the coefficients. `memory` is that of an earlier fit's `Result`,
+    `task` what callbacks are told of each epoch, and may ask to stop.
 
     Raises
     ------
@@ -46,40 +49,49 @@ def solve(problem, solver, theta, *, tol, max_iter, rng, verbose=0):
         print(f"auto: {chosen!r}, since {solver.choose(problem)[1]}")
     solver = chosen
     certificate = Certificate(problem)
-    every_epoch = verbose > 0 or solver.evaluates_every_epoch
+    every_epoch = verbose > 0 or task is not None or solver.evaluates_every_epoch
     rule = StoppingRule(tol, every_epoch, solver.converges_linearly, solver.estimates_bound)
     history = History(verbose)
     reason = None
     with np.errstate(over="ignore", invalid="ignore"):
         with history.timed("solver_seconds"):
-            state = solver.init(problem, theta, rng)
+            state = solver.init(problem, theta, rng) if memory is None else solver.resume(problem, theta, rng, memory)
+        iterate, stop = theta, False
         for epoch in range(1, max_iter + 1):
+            if task is not None:
+                task.begin_epoch(iterate)
             with history.timed("solver_seconds"):
                 solver.epoch(problem, theta, state, rng)
             if not np.all(np.isfinite(theta)):
-                raise _not_finite(problem, solver, state, epoch)
+                raise not_finite(problem, solver, state, epoch)
+            iterate = solver.iterate(problem, theta, state)
+            if task is not None:
+                stop = task.end_epoch(iterate)
             if not (
                 epoch == max_iter
+                or stop
                 or rule.is_due(epoch, certificate, lambda: solver.bound_estimate(problem, theta, state, certificate))
             ):
                 continue
             with history.timed("evaluation_seconds"):
-                evaluation = certificate.evaluate(theta)
+                evaluation = certificate.evaluate(iterate)
             if evaluation is None:
-                raise _not_finite(problem, solver, state, epoch)
+                raise not_finite(problem, solver, state, epoch)
             if tol is None:  # (w, b) is what the fit returns
                 evaluation = evaluation.at_iterate()
             elif solver.adopts_intercept:
                 problem.intercept(theta)[:] = evaluation.intercept
             history.add(epoch, state.passes, evaluation, current_step_size(state))
-            reason = rule.update(epoch, evaluation)
+            reason = rule.update(epoch, evaluation) or ("callback" if stop else None)
             if reason is not None:
                 break
+    theta[:] = iterate
     if tol is not None:
         problem.intercept(theta)[:] = evaluation.intercept
         warn_of(reason, rule, problem, solver, current_step_size(state), max_iter, epoch)
     suboptimality = np.where(np.isnan(evaluation.bound), np.nan, evaluation.gap)
-    return Result(epoch, suboptimality, history.as_dict(), solver, np.array(current_step_size(state)))
+    step_size, memory = np.array(current_step_size(state)), solver.remember(problem, state)
+    return Result(epoch, suboptimality, history.as_dict(), solver, step_size, memory)
 
 
 def certify(problem, theta):
@@ -88,10 +100,11 @@ def certify(problem, theta):
     return np.where(np.isnan(evaluation.bound), np.nan, evaluation.gap)
 
 
-def _not_finite(problem, solver, state, epoch):
+def not_finite(problem, solver, state, epoch):
+    """Return the error of a fit that diverged, naming the step size and L."""
     step_size = float(np.max(current_step_size(state)))
     L = float(np.max(max_smoothness(problem)))
-    given = not isinstance(getattr(solver, "step_size", "auto"), str)
+    given = getattr(solver, "step_size", "auto") != "auto"
     remedy = "Use a smaller step_size, or 'auto'." if given else "Scale the columns of X."
     return ValueError(
         f"{type(solver).__name__} diverged: a coefficient or the objective is not finite after epoch {epoch}. The step "

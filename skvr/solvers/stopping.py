@@ -2,15 +2,15 @@
 
 import math
 import time
-import warnings
 from collections import deque
 from contextlib import contextmanager
+from numbers import Real
 
 import numpy as np
 import scipy.sparse as sp
 from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning
 
+from skvr._warnings import warn_of_convergence
 from skvr.solvers.base import current_step_size
 
 FIRST_EVALUATIONS = 3
@@ -133,9 +133,7 @@ class History:
 
     def as_dict(self):
         """Return the records as a dict of arrays, one a column."""
-        columns = {
-            name: np.array(values) for name, values in zip(COLUMNS, zip(*self.records, strict=True), strict=True)
-        }
+        columns = {name: np.array([record[i] for record in self.records]) for i, name in enumerate(COLUMNS)}
         columns["epoch"] = columns["epoch"].astype(np.int64)
         return columns
 
@@ -144,14 +142,12 @@ def warn_of(reason, rule, problem, solver, step_size, max_iter, n_iter):
     """Warn that the fit ended short of tol: the bound reached, the likely cause, one thing to do."""
     evaluation = rule.evaluation
     if evaluation.separated:
-        warnings.warn(
+        warn_of_convergence(
             "The classes are linearly separable and there is no penalty: the loss falls towards 0 as the coefficients "
-            "grow, and no finite optimum exists. The coefficients are those at which the fit stopped. Set a finite C.",
-            ConvergenceWarning,
-            stacklevel=5,
+            "grow, and no finite optimum exists. The coefficients are those at which the fit stopped. Set a finite C."
         )
         return
-    if reason == "tol":
+    if reason in ("tol", "callback"):
         return
     certified = not np.any(np.isnan(evaluation.bound))
     quantity = "a certified relative suboptimality" if certified else "a relative gradient"
@@ -168,13 +164,13 @@ def warn_of(reason, rule, problem, solver, step_size, max_iter, n_iter):
             else f"and the objective has stopped falling (after {n_iter} epochs)"
         )
         message = f"{reached}, {ended}. {_advice(problem, solver, step_size)}"
-    warnings.warn(message, ConvergenceWarning, stacklevel=5)
+    warn_of_convergence(message)
 
 
 def _advice(problem, solver, step_size):
     """Name the likely cause of slow convergence and one thing to do."""
     given = getattr(solver, "step_size", "auto")
-    if not isinstance(given, str):
+    if isinstance(given, Real):
         automatic = clone(solver).set_params(step_size="auto")
         state = automatic.init(problem, problem.zeros(), np.random.default_rng(0))
         relative = float(np.max(step_size / current_step_size(state)))
