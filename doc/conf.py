@@ -30,6 +30,7 @@ GALLERY_ORDER = [
     "plot_grid_search.py",
     "plot_unscaled_features.py",
     "plot_sample_weights.py",
+    "plot_partial_fit.py",
     "plot_batch_size_and_noise.py",
     "plot_constant_step.py",
     "plot_variance_reduction.py",

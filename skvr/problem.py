@@ -22,7 +22,7 @@ SLICE_WORK = 2**22
 ROW_WORK = 16  # what a row costs beside its non-zeros, in multiply-adds per output
 EPS = np.finfo(np.float64).eps
 THREADS_SLICES = 4  # as long is a call that starts threads, which takes up to a tenth of a millisecond each
-BLOCK_VALUES = 2**18  # values of X that `blocks` holds as float64 at a time: 2 MB
+BLOCK_VALUES = 2**18  # values of X that are held as float64 at a time: 2 MB
 
 
 def _map_on_threads(function, items, n_threads):
@@ -76,6 +76,7 @@ class FiniteSum:
         else:
             self.kernels = _kernels.dense(X, *arguments)
         self.values_per_row = X.nnz / X.shape[0] if sp.issparse(X) else self.n_features
+        self._rows_per_block = max(1, int(BLOCK_VALUES / max(1.0, self.values_per_row)))
         self._rows_per_slice = max(1, int(SLICE_WORK / (self.n_outputs * (self.values_per_row + ROW_WORK))))
 
     def subset(self, rows, weight):
@@ -150,7 +151,7 @@ class FiniteSum:
 
     def blocks(self):
         """Yield (row numbers, those rows of X as float64) for blocks of `BLOCK_VALUES` values."""
-        for rows in self.row_slices(max(1, int(BLOCK_VALUES / max(1.0, self.values_per_row)))):
+        for rows in self.row_slices(self._rows_per_block):
             yield rows, self._values(rows)
 
     def _values(self, rows):
@@ -206,7 +207,8 @@ class FiniteSum:
         def sums(rows):
             value, gradient = np.zeros(self.n_tasks), self.zeros()
             if matrix_products:
-                self._evaluate_by_blas(rows, theta, z, value, gradient)
+                for first in range(0, len(rows), self._rows_per_block):
+                    self._evaluate_by_blas(rows[first : first + self._rows_per_block], theta, z, value, gradient)
             else:
                 self.kernels.evaluate(rows, theta, z, value, gradient)
             return value, gradient
@@ -226,9 +228,9 @@ class FiniteSum:
         r = np.zeros(len(rows) * K)
         self.kernels.losses(rows, z, value, r)
         r = r.reshape(-1, K)
-        self.coef(gradient)[:] = r.T @ X
+        self.coef(gradient)[:] += r.T @ X
         if self.fit_intercept:
-            self.intercept(gradient)[:] = r.sum(axis=0)
+            self.intercept(gradient)[:] += r.sum(axis=0)
 
     def penalty_gradient(self, theta):
         """Return alpha w, flat as theta, with zeros for the intercepts."""

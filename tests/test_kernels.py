@@ -371,7 +371,7 @@ ORDER, GROUP = np.arange(N_ROWS, dtype=np.int64), np.zeros(N_FEATURES + 1, dtype
 THETA, ROWS, OUTPUTS = np.zeros(3 * N_FEATURES + 3), np.zeros(3 * N_ROWS), np.zeros(3)
 HESSIAN, PER_ROW, FEATURES, ONE_OUTPUT = np.zeros(9), np.zeros(N_ROWS), np.zeros(N_FEATURES), np.zeros(N_FEATURES + 1)
 DRAWN, DRAWN_OUTPUTS = np.zeros(N_ROWS), np.zeros(3 * N_ROWS)  # as many as rows are drawn
-DRAWN_COLUMNS, GRAM = np.zeros(N_ROWS * (N_FEATURES + 1)), np.zeros((N_FEATURES + 1) ** 2)
+DRAWN_COLUMNS, GRAM = np.zeros(N_ROWS * (N_FEATURES + 1)), np.zeros((N_FEATURES + 1) * (N_FEATURES + 2) // 2)
 STEPS, STANDARD = dict(order=ORDER, steps=DRAWN_OUTPUTS), dict(order=ORDER, mean=FEATURES, inverse_scale=FEATURES)
 SAGA = dict(n_seen=N_ROWS, metric=np.ones(2), group=GROUP, frequency=PER_ROW)
 SAG = dict(SAGA, initial_residual=ROWS, centre=THETA)

@@ -219,7 +219,8 @@ struct KernelsOf final : Kernels {
     void add_gram(Order order, ConstVector weight, Vector gram) const override {
         const size_t q = data.rows.n_features + 1;
         check(order);
-        require(weight.size() == order.size() && gram.size() == q * q, "gram must be square with n_features + 1 rows");
+        require(weight.size() == order.size() && gram.size() == q * (q + 1) / 2,
+                "gram must be a triangle with n_features + 1 rows");
         skvr::add_gram(data, order.data(), order.size(), weight.data(), gram.data());
     }
     void add_gradient_changes(Order order, ConstVector weight, ConstVector theta, ConstVector residual,

@@ -19,7 +19,7 @@ inline void update_intercepts(const Data& data, Rule& rule, const double* g, con
 // Every coordinate at every step: O(p K) a step, whatever the layout. With alpha > 0, as with a rule that moves when
 // g = 0, a coordinate that a CSR row does not touch has no closed form to wait for.
 template <class Data>
-SKVR_CLONES void rule_epoch(const Data& data, Rule& rule, const int64_t* order, size_t n, size_t batch,
+SKVR_ROW_CLONES void rule_epoch(const Data& data, Rule& rule, const int64_t* order, size_t n, size_t batch,
                             const double* eta, double* theta, double* total) {
     const size_t K = data.n_outputs();
     std::vector<double> z(K), r(abreast * K), g(data.size());
@@ -65,7 +65,7 @@ inline bool touches_few_features(const Rows& rows, size_t batch) {
 // CSR rows, alpha = 0 and a rule with a closed form: only the features that a batch touches are worked on, each brought
 // up to date first, and all of them at the end.
 template <class Data>
-SKVR_CLONES void lazy_rule_epoch(const Data& data, Rule& rule, const int64_t* order, size_t n, size_t batch,
+SKVR_ROW_CLONES void lazy_rule_epoch(const Data& data, Rule& rule, const int64_t* order, size_t n, size_t batch,
                                  const double* eta, double* theta, double* total) {
     const size_t K = data.n_outputs(), p = data.rows.n_features;
     std::vector<double> z(K), r(K), g(data.size());

@@ -118,12 +118,13 @@ class _StochasticGradient(FirstOrder):
         self._end_epoch(problem, theta, state)
 
     def _advance(self, problem, rows, steps, theta, state):
-        kernels, options = state.sampling.kernels, {"total": state.total, "n_threads": problem.n_threads}
+        kernels = state.sampling.kernels
         if state.velocity is None:
-            kernels.sgd_epoch(rows, state.batch, steps, theta, **options)
+            kernels.sgd_epoch(rows, state.batch, steps, theta, state.total, n_threads=problem.n_threads)
         else:
             rule = _kernels.nesterov if self.nesterov else _kernels.heavy_ball
-            kernels.rule_epoch(rows, state.batch, steps, theta, rule(state.velocity, self.momentum), **options)
+            made = rule(state.velocity, self.momentum)
+            kernels.rule_epoch(rows, state.batch, steps, theta, made, state.total, n_threads=problem.n_threads)
 
 
 class SGD(_StochasticGradient):
@@ -194,8 +195,8 @@ class MiniBatch(_StochasticGradient):
     batch_size : int, float, str or policy, default="auto"
         Rows a step; the last batch of an epoch may be smaller. A float in (0, 1) is a share of the rows; "geometric"
         and "adaptive", or an object of :class:`~skvr.solvers.GeometricBatch` or :class:`~skvr.solvers.AdaptiveBatch`,
-        grow. "auto" is 32, and all rows for n <= 256. `n_jobs` threads share steps on 131,072 values or more of dense
-        rows.
+        grow. "auto" is 32, and all rows for n <= 256. From 131,072 values of X a batch on, `n_jobs` threads share the
+        steps on dense rows.
     sampling : {"shuffled", "cyclic", "uniform", "lipschitz"}, default="shuffled"
         As in `SGD`.
     momentum : float in [0, 1), default=0.0

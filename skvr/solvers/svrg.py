@@ -107,7 +107,7 @@ class SVRG(FirstOrder):
                     state.residual,
                     state.loss_gradient,
                     state.total,
-                    problem.n_threads,
+                    n_threads=problem.n_threads,
                 )
                 state.inner_steps += n_steps
             taken = min(len(order), state.rows_left)
