@@ -35,8 +35,8 @@ class PLSchedule(Schedule):
     k0: np.ndarray
 
     def __call__(self, k, epoch):
-        k = k[:, None] + self.k0
-        return (2 * k + 1) / (k + 1) / (2 * self.mu * (k + 1))
+        u = 1 / (k[:, None] + (self.k0 + 1))
+        return (2 - u) * u / (2 * self.mu)  # in this form nothing overflows
 
     @classmethod
     def entered_at(cls, step_size, mu):
