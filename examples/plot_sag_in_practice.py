@@ -3,9 +3,9 @@ r"""
 SAG in practice
 ==================================
 
-The theorem about SAG needs L, the largest smoothness constant of a row, and a step of 1/(16 L). In practice, the lecture
-notes, L can be found by backtracking, rows can be drawn in proportion to their L_i, and the table's mean can be watched
-to see how far the method is. Here all of it is measured, and the three ways to fill the table at the start.
+The theorem about SAG needs L, the largest smoothness constant of a row, and a step of 1/(16 L). In practice, the
+lecture notes, L can be found by backtracking, rows can be drawn in proportion to their L_i, and the table's mean can be
+watched to see how far the method is. Here all of it is measured, and the three ways to fill the table at the start.
 """
 
 # %%
@@ -71,9 +71,9 @@ plt.show()
 # %%
 # - Both shorten the way from hundreds of passes to tens. Lipschitz draws replace max L_i, which one heavy row
 #   decides, by something below twice the mean L_i.
-# - The line search finds that the worst case does not happen: a heavy row is soon classified with certainty, and is flat
-#   there. But with uniform draws a heavy row is rarely seen, its L is forgotten between two visits, and F goes up and
-#   down. Where the draws know the L_i there is nothing left for it to find.
+# - The line search finds that the worst case does not happen: a heavy row is soon classified with certainty, and is
+# flat   there. But with uniform draws a heavy row is rarely seen, its L is forgotten between two visits, and F goes up
+# and   down. Where the draws know the L_i there is nothing left for it to find.
 #
 # The first table
 # ---------------
@@ -146,4 +146,5 @@ plt.show()
 #   the same mistake. Centred, the table begins with a mean of zero, and the first steps are those of the rows drawn.
 # - "You can use its norm to track convergence (which is not true for SGD!)": SAG's estimate follows the gradient of F
 #   over twelve orders of magnitude, within a factor of three. That of SGD stays where it is. This is what the solver
-#   uses to know, without a pass, when it is worth to evaluate the certified bound of :doc:`the user guide </user_guide>`.
+#   uses to know, without a pass, when it is worth to evaluate the certified bound of :doc:`the user guide
+# </user_guide>`.
