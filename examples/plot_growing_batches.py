@@ -49,9 +49,9 @@ plt.show()
 
 # %%
 # - The fixed batches stall, the larger one lower. All rows go down in a straight line, at the price of a pass a step.
-# - By 2 an epoch, the error falls faster than gradient descent converges: the slope at the end is that of all rows, and
-#   the cheap steps of the start are a gain that stays. By 1.2 the error is the slower one, as the lecture says "the
-# rate   at which it goes to zero becomes the bottleneck", until the batch is the whole data, after 39 epochs.
+# - By 2 an epoch, the error falls faster than gradient descent converges: the slope at the end is that of all rows,
+#   and the cheap steps of the start are a gain that stays. By 1.2 the error is the slower one, as the lecture says
+#   "the rate at which it goes to zero becomes the bottleneck", until the batch is the whole data, after 39 epochs.
 # - The adaptive batch needs no rate. It finds after one epoch that 32 rows have done what they can.
 #
 # Large batches on a machine
@@ -107,4 +107,4 @@ plt.show()
 # - A pass costs nearly the same for all sizes on one thread. Single rows cost somewhat more, since every step has its
 #   share of bookkeeping. So the time goes with the passes, and a batch between is best.
 # - Large batches pay where they are computed in parallel ("with 16 cores set |B| = 16", says the lecture): with
-# ``n_jobs``   threads share batches of 131,072 values or more.
+#   ``n_jobs`` threads share batches of 131,072 values or more.

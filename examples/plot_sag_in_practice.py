@@ -72,8 +72,8 @@ plt.show()
 # - Both shorten the way from hundreds of passes to tens. Lipschitz draws replace max L_i, which one heavy row
 #   decides, by something below twice the mean L_i.
 # - The line search finds that the worst case does not happen: a heavy row is soon classified with certainty, and is
-# flat   there. But with uniform draws a heavy row is rarely seen, its L is forgotten between two visits, and F goes up
-# and   down. Where the draws know the L_i there is nothing left for it to find.
+#   flat there. But with uniform draws a heavy row is rarely seen, its L is forgotten between two visits, and F goes up
+#   and down. Where the draws know the L_i there is nothing left for it to find.
 #
 # The first table
 # ---------------

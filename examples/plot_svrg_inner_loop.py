@@ -75,10 +75,10 @@ plt.show()
 # What to see
 # -----------
 # - The best cells lie on a diagonal: the longer the step, the shorter the loop. A long step uses the snapshot's
-# gradient   up sooner, and with an old snapshot its noise takes over, as in the upper right corner.
+#   gradient up sooner, and with an old snapshot its noise takes over, as in the upper right corner.
 # - To the left each step size has a best m of some 8 epochs, and the loss from another is small. Below an epoch the
-# full   gradients eat the passes. m = 2n, which Johnson and Zhang suggest and which is the default here, is near the
-# best   for every step size.
+#   full gradients eat the passes. m = 2n, which Johnson and Zhang suggest and which is the default here, is near the
+#   best for every step size.
 # - The automatic step, 1/(3L), is safe and not fast: L is that of the worst row. On these data sixteen times as much is
 #   best, and gains seven digits. No theorem covers it: tune ``step_size`` on the logarithmic grid of a grid search, as
 #   in :doc:`plot_grid_search`, or let ``step_size="line-search"`` look for it.
