@@ -27,6 +27,7 @@ autosummary_generate = False  # api.rst names every class itself
 numpydoc_show_class_members = False
 
 GALLERY_ORDER = [
+    "plot_ten_lines.py",
     "plot_compare_solvers.py",
     "plot_choosing_a_solver.py",
     "plot_grid_search.py",
