@@ -13,6 +13,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
+    "sphinx-mathjax-offline",  # after it: MathJax comes with the pages, from no other server
     "numpydoc",
     "myst_parser",
     "sphinx_gallery.gen_gallery",
@@ -26,16 +27,23 @@ autosummary_generate = False  # api.rst names every class itself
 numpydoc_show_class_members = False
 
 GALLERY_ORDER = [
+    "plot_ten_lines.py",
     "plot_compare_solvers.py",
+    "plot_choosing_a_solver.py",
     "plot_grid_search.py",
     "plot_unscaled_features.py",
     "plot_sample_weights.py",
     "plot_partial_fit.py",
     "plot_batch_size_and_noise.py",
     "plot_constant_step.py",
+    "plot_growing_batches.py",
+    "plot_momentum_and_averaging.py",
     "plot_variance_reduction.py",
+    "plot_sag_in_practice.py",
+    "plot_svrg_inner_loop.py",
     "plot_convergence_rates.py",
     "plot_adaptive_rules.py",
+    "plot_adam_counterexample.py",
     "plot_loss_surface.py",
     "plot_double_descent.py",
 ]
