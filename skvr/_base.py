@@ -1,9 +1,13 @@
 """What the estimators share: checks of parameters, the start, the call of `solve`, the fitted attributes."""
 
+import warnings
 from copy import deepcopy
+from importlib.metadata import version
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -15,6 +19,7 @@ from skvr._warnings import warn_of_convergence
 from skvr.problem import FiniteSum
 from skvr.solvers import certify, get_solver, solve
 
+VERSION = version("skvr")  # of what is pickled
 EPS_32 = np.finfo(np.float32).eps  # a smaller tol cannot be kept in float32
 
 
@@ -51,10 +56,10 @@ class FiniteSumEstimator(CallbackSupportMixin, BaseEstimator):
             order="C",
             **check_params,
         )
-        if y is None:
-            return validated
-        X, y = validated
-        return canonical(X), y
+        rows = validated if y is None else validated[0]
+        if rows is not X:  # scipy converts corrupted LIL matrices to corrupted CSR ones
+            check_sparse_structure(rows)
+        return rows if y is None else (canonical(rows), validated[1])
 
     def _task(self, X, y, sample_weight, **attributes):
         """Return what callbacks are told of this fit; `y` is a function, `attributes` go to `_attributes`."""
@@ -74,8 +79,8 @@ class FiniteSumEstimator(CallbackSupportMixin, BaseEstimator):
                 problem,
                 solver,
                 theta,
-                tol=self.tol,
-                max_iter=self.max_iter,
+                tol=None if self.tol is None else float(self.tol),
+                max_iter=int(self.max_iter),
                 rng=rng,
                 verbose=int(self.verbose),
                 memory=memory,
@@ -111,7 +116,7 @@ class FiniteSumEstimator(CallbackSupportMixin, BaseEstimator):
         result.suboptimality = rounded
 
     def _start_from_last_fit(self, problem, theta):
-        coef = np.atleast_2d(self.coef_)
+        coef = np.atleast_2d(self.coef_.toarray() if sp.issparse(self.coef_) else self.coef_)
         if coef.shape != (problem.n_outputs, problem.n_features):
             raise ValueError(
                 f"The last fit's coef_, where this one is to start, has shape {coef.shape}, but it needs "
@@ -134,6 +139,23 @@ class FiniteSumEstimator(CallbackSupportMixin, BaseEstimator):
         check_is_fitted(self)
         X = self._validate_rows(X, reset=False)
         return safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
+
+    def __getstate__(self):
+        return super().__getstate__() | {"_skvr_version": VERSION}
+
+    def __setstate__(self, state):
+        state = dict(state)
+        saved = state.pop("_skvr_version", "unknown")
+        if saved != VERSION:
+            warnings.warn(
+                InconsistentVersionWarning(
+                    estimator_name=type(self).__name__,
+                    current_sklearn_version=f"skvr {VERSION}",
+                    original_sklearn_version=f"skvr {saved}",
+                ),
+                stacklevel=2,
+            )
+        super().__setstate__(state)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
