@@ -1,7 +1,13 @@
 """What the estimators share: checks of parameters, the start, the call of `solve`, the fitted attributes."""
 
+import warnings
+from copy import deepcopy
+from importlib.metadata import version
+
 import numpy as np
+import scipy.sparse as sp
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -13,6 +19,7 @@ from skvr._warnings import warn_of_convergence
 from skvr.problem import FiniteSum
 from skvr.solvers import certify, get_solver, solve
 
+VERSION = version("skvr")  # of what is pickled
 EPS_32 = np.finfo(np.float32).eps  # a smaller tol cannot be kept in float32
 
 
@@ -49,10 +56,10 @@ class FiniteSumEstimator(CallbackSupportMixin, BaseEstimator):
             order="C",
             **check_params,
         )
-        if y is None:
-            return validated
-        X, y = validated
-        return canonical(X), y
+        rows = validated if y is None else validated[0]
+        if rows is not X:  # scipy converts corrupted LIL matrices to corrupted CSR ones
+            check_sparse_structure(rows)
+        return rows if y is None else (canonical(rows), validated[1])
 
     def _task(self, X, y, sample_weight, **attributes):
         """Return what callbacks are told of this fit; `y` is a function, `attributes` go to `_attributes`."""
@@ -63,17 +70,18 @@ class FiniteSumEstimator(CallbackSupportMixin, BaseEstimator):
         """Minimise F and set `coef_`, `intercept_` and the other attributes of the `task`; return the `Result`."""
         with one_blas_thread():
             problem = FiniteSum(X, y, sample_weight, alpha, loss, bool(self.fit_intercept), self.n_jobs)
-            theta, memory = problem.zeros(), None
+            theta, memory, rng = problem.zeros(), None, self._rng()
             if self.warm_start and hasattr(self, "coef_"):
                 self._start_from_last_fit(problem, theta)
-                memory = getattr(self, "_memory", None)
+                if getattr(self, "_last", None) is not None:
+                    memory, rng = deepcopy(self._last)  # the same draws again and again would be cyclic ones
             result = solve(
                 problem,
                 solver,
                 theta,
-                tol=self.tol,
-                max_iter=self.max_iter,
-                rng=self._rng(),
+                tol=None if self.tol is None else float(self.tol),
+                max_iter=int(self.max_iter),
+                rng=rng,
                 verbose=int(self.verbose),
                 memory=memory,
                 task=task if task.begin(problem) else None,
@@ -83,6 +91,7 @@ class FiniteSumEstimator(CallbackSupportMixin, BaseEstimator):
                 intercept -= intercept.mean()
                 if alpha[0] == 0:
                     coef -= coef.mean(axis=0)
+            self._last = (result.memory, rng) if self.warm_start else None
             if X.dtype == np.float32:
                 self._round_to_float32(problem, theta, result)
         self._seen = problem.n_samples, float(sample_weight.sum())  # where partial_fit goes on
@@ -107,7 +116,7 @@ class FiniteSumEstimator(CallbackSupportMixin, BaseEstimator):
         result.suboptimality = rounded
 
     def _start_from_last_fit(self, problem, theta):
-        coef = np.atleast_2d(self.coef_)
+        coef = np.atleast_2d(self.coef_.toarray() if sp.issparse(self.coef_) else self.coef_)
         if coef.shape != (problem.n_outputs, problem.n_features):
             raise ValueError(
                 f"The last fit's coef_, where this one is to start, has shape {coef.shape}, but it needs "
@@ -123,7 +132,6 @@ class FiniteSumEstimator(CallbackSupportMixin, BaseEstimator):
         self.step_size_ = result.step_size if len(result.step_size) > 1 else float(result.step_size[0])
         self.suboptimality_ = result.suboptimality if len(result.suboptimality) > 1 else float(result.suboptimality[0])
         self.history_ = result.history
-        self._memory = result.memory if self.warm_start else None
         self._stream = stream
 
     def _raw_prediction(self, X):
@@ -131,6 +139,23 @@ class FiniteSumEstimator(CallbackSupportMixin, BaseEstimator):
         check_is_fitted(self)
         X = self._validate_rows(X, reset=False)
         return safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
+
+    def __getstate__(self):
+        return super().__getstate__() | {"_skvr_version": VERSION}
+
+    def __setstate__(self, state):
+        state = dict(state)
+        saved = state.pop("_skvr_version", "unknown")
+        if saved != VERSION:
+            warnings.warn(
+                InconsistentVersionWarning(
+                    estimator_name=type(self).__name__,
+                    current_sklearn_version=f"skvr {VERSION}",
+                    original_sklearn_version=f"skvr {saved}",
+                ),
+                stacklevel=2,
+            )
+        super().__setstate__(state)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -6,7 +6,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
-from skvr._validation import check_sample_weight
+from skvr._validation import FLOAT64, check_number, check_sample_weight, check_total_weight
 
 
 class LinearClassifierMixin(ClassifierMixin):
@@ -47,7 +47,7 @@ class LinearClassifierMixin(ClassifierMixin):
         codes = np.searchsorted(self.classes_, y)
         sample_weight = check_sample_weight(sample_weight, X)
         of_class = class_weights(self.classes_, codes, self.classes_, sample_weight, self.class_weight)
-        sample_weight = sample_weight * of_class[codes]
+        sample_weight = weigh_classes(sample_weight, of_class[codes])
         if not np.any(sample_weight > 0):
             raise ValueError("sample_weight times class_weight is zero for every row of the chunk.")
         return X, codes, sample_weight
@@ -100,7 +100,7 @@ def encode_classes(y, sample_weight, class_weight):
     """
     classes = np.unique(y)
     codes = np.searchsorted(classes, y)
-    weight = sample_weight * class_weights(classes, codes, y, sample_weight, class_weight)[codes]
+    weight = weigh_classes(sample_weight, class_weights(classes, codes, y, sample_weight, class_weight)[codes])
     per_class = np.bincount(codes, weights=weight, minlength=len(classes))
     if not np.all(per_class > 0):
         missing = classes[int(np.flatnonzero(~(per_class > 0))[0])]
@@ -108,7 +108,22 @@ def encode_classes(y, sample_weight, class_weight):
             f"Class {label(missing)} has no row of positive weight. Remove its rows from X and y, or give one a "
             "positive sample_weight and the class a positive class_weight."
         )
+    lightest = per_class.argmin()
+    if per_class[lightest] < FLOAT64.tiny * per_class.max():
+        raise ValueError(
+            f"The rows of class {label(classes[lightest])} weigh {per_class[lightest]:g}, which is nothing in float64 "
+            f"beside the {per_class.max():g} of another class. Leave them out, or make their sample_weight larger."
+        )
     return classes, codes, weight
+
+
+def weigh_classes(sample_weight, class_weight):
+    """Return the product of the two weights of each row."""
+    with np.errstate(over="ignore"):
+        weight = sample_weight * class_weight
+    if np.any(weight > 0):
+        check_total_weight("sample_weight times class_weight", weight)
+    return weight
 
 
 def class_weights(classes, codes, y, sample_weight, class_weight):
@@ -119,7 +134,7 @@ def class_weights(classes, codes, y, sample_weight, class_weight):
         return np.divide(sample_weight.sum() / len(classes), per_class, out=np.zeros(len(classes)), where=per_class > 0)
     if class_weight is None:
         return np.ones(len(classes))
-    weights = compute_class_weight(class_weight, classes=classes, y=y)
-    if not (np.all(np.isfinite(weights)) and np.all(weights >= 0)):
-        raise ValueError(f"class_weight must hold finite numbers >= 0, got {class_weight!r}.")
-    return weights
+    if isinstance(class_weight, dict):
+        for name, weight in class_weight.items():
+            check_number(f"class_weight[{label(name)}]", weight, low=0)
+    return compute_class_weight(class_weight, classes=classes, y=y)

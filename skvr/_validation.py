@@ -7,6 +7,8 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils.validation import _check_sample_weight
 
+FLOAT64 = np.finfo(np.float64)
+
 
 def check_number(name, value, *, low=None, high=None, low_included=True, high_included=True, integer=False):
     """Raise unless `value` is a real number (an integer if `integer`) in the interval.
@@ -85,10 +87,14 @@ def check_sparse_structure(X):
 
 def _check_compressed(X, major, minor, name):
     indptr, indices = np.asarray(X.indptr), np.asarray(X.indices)
-    if indptr.ndim != 1 or len(indptr) != major + 1:
+    _check_index_type("indptr", indptr)
+    _check_index_type("indices", indices)
+    if indptr.shape != (major + 1,):
         raise ValueError(f"X.indptr must have shape ({major + 1},) for X of shape {X.shape}, got {indptr.shape}.")
-    if len(indices) != len(X.data):
-        raise ValueError(f"X.indices and X.data must be equally long, got {len(indices)} and {len(X.data)}.")
+    if indices.ndim != 1 or len(indices) != len(X.data):
+        raise ValueError(
+            f"X.indices and X.data must be equally long, got shapes {indices.shape} and {np.shape(X.data)}."
+        )
     if indptr[0] != 0 or indptr[-1] > len(indices):
         raise ValueError(
             f"X.indptr must run from 0 to at most the number of entries, {len(indices)}; got {indptr[0]} to "
@@ -100,6 +106,14 @@ def _check_compressed(X, major, minor, name):
             f"X.indptr must not decrease, but goes from {indptr[at]} to {indptr[at + 1]} at position {at}."
         )
     _check_range(indices[: indptr[-1]], minor, name)
+
+
+def _check_index_type(name, indices):
+    if indices.dtype not in (np.int32, np.int64):
+        raise ValueError(
+            f"X.{name} must hold 32- or 64-bit integers, got {indices.dtype}. The constructors of scipy.sparse, for "
+            "example csr_array((data, indices, indptr)), make them so."
+        )
 
 
 def _check_range(indices, limit, name):
@@ -128,12 +142,12 @@ def canonical(X):
 
 
 def check_sample_weight(sample_weight, X):
-    """Return the weights as float64, refusing negative ones and a sum of zero.
+    """Return the weights as float64, refusing negative ones and a sum that is zero or not a normal number.
 
     Raises
     ------
     ValueError
-        If a weight is negative or not finite, if there is not one a row, or if all are zero.
+        If a weight is negative or not finite, if there is not one a row, or if float64 cannot hold their sum.
     """
     weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
     if np.any(weight < 0):
@@ -144,7 +158,19 @@ def check_sample_weight(sample_weight, X):
         )
     if not np.any(weight > 0):
         raise ValueError("sample_weight is zero for every row; at least one weight must be positive.")
+    check_total_weight("sample_weight", weight)
     return weight
+
+
+def check_total_weight(name, weight):
+    """Raise ValueError unless float64 holds the sum of the weights: a subnormal one has lost digits."""
+    with np.errstate(over="ignore"):
+        total = weight.sum()
+    if not FLOAT64.tiny <= total <= FLOAT64.max:
+        raise ValueError(
+            f"{name} adds up to {total:g}, but must add up to {FLOAT64.tiny:.1e} to {FLOAT64.max:.1e}, more than which "
+            "float64 cannot hold and less not to all digits. Scale the weights, and C or alpha with them."
+        )
 
 
 def unchanged_on_failure(method):

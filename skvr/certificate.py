@@ -29,6 +29,7 @@ class Evaluation:
     Attributes
     ----------
     objective, iterate_objective : F(w, b*) and F(w, b).
+    excess : a bound of F(w, b) - F(w, b*), which may be below the rounding errors of F.
     bound : the certified bound on F(w, b*) - F*; nan where alpha = 0.
     gap : what is compared with tol: bound / F, or the relative gradient where alpha = 0.
     floor : the size of `gap` that rounding errors alone can make.
@@ -39,6 +40,7 @@ class Evaluation:
 
     objective: np.ndarray
     iterate_objective: np.ndarray
+    excess: np.ndarray
     bound: np.ndarray
     gap: np.ndarray
     floor: np.ndarray
@@ -48,7 +50,7 @@ class Evaluation:
 
     def at_iterate(self):
         """Return the evaluation of (w, b) in the place of (w, b*): F, and with it the bound, is larger."""
-        bound = self.bound + np.maximum(self.iterate_objective - self.objective, 0)
+        bound = self.bound + self.excess
         gap = np.where(np.isnan(bound), self.gap, bound / np.where(bound > 0, self.iterate_objective, 1.0))
         return replace(self, objective=self.iterate_objective, bound=bound, gap=gap)
 
@@ -114,6 +116,7 @@ class Certificate:
             return Evaluation(
                 objective=objective,
                 iterate_objective=iterate_loss + penalty,
+                excess=self._excess(problem.intercept(theta) - intercept, iterate_loss - loss, objective),
                 bound=np.where(self.free, np.nan, measure),
                 gap=gap,
                 floor=self._floor(theta, r, intercept, objective),
@@ -121,6 +124,11 @@ class Certificate:
                 intercept=intercept,
                 separated=separated,
             )
+
+    def _excess(self, distance, difference, objective):
+        """Return a bound of F(w, b) - F(w, b*), from b - b*, the `difference` as computed, and F."""
+        smooth = CURVATURE[self.problem.loss] / 2 * self.problem.by_task(distance**2)  # the gradient in b is zero at b*
+        return np.minimum(smooth, np.maximum(difference, 0) + ROUNDINGS * EPS * objective)
 
     def _floor(self, theta, r, intercept, objective):
         """Return the `gap` that rounding errors can make: those of the sum of r_i x_i, and of r_i through z_i."""

@@ -2,6 +2,7 @@
 
 import numpy as np
 from scipy.special import expit, log_expit, log_softmax, softmax
+from sklearn.linear_model._base import SparseCoefMixin
 
 from skvr._base import FiniteSumEstimator
 from skvr._callbacks import with_callbacks
@@ -10,7 +11,7 @@ from skvr._partial_fit import PartialFitMixin, needs_streaming_solver
 from skvr._validation import check_number, unchanged_on_failure
 
 
-class LogisticRegression(LinearClassifierMixin, PartialFitMixin, FiniteSumEstimator):
+class LogisticRegression(SparseCoefMixin, LinearClassifierMixin, PartialFitMixin, FiniteSumEstimator):
     """Logistic regression fitted by a method of finite-sum optimisation.
 
     Minimises, over coefficients w and an unpenalised intercept b, ::
@@ -49,7 +50,7 @@ class LogisticRegression(LinearClassifierMixin, PartialFitMixin, FiniteSumEstima
     class_weight : dict, "balanced" or None, default=None
         Multiplies the sample weights by a weight per class; "balanced" by S / (n_classes * S_class).
     warm_start : bool, default=False
-        Whether `fit` starts at the last fit's coefficients.
+        Whether `fit` goes on from the last one: from its coefficients, with its random draws, and SAG with its table.
     random_state : int, RandomState or None, default=None
         Seed of the order in which rows are drawn.
     n_jobs : int or None, default=None

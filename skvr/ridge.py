@@ -8,6 +8,9 @@ from skvr._callbacks import with_callbacks
 from skvr._partial_fit import PartialFitMixin, needs_streaming_solver
 from skvr._validation import check_number, check_sample_weight, unchanged_on_failure
 
+# Of the heaviest row's weight. F of smaller y is a subnormal number, and so much smaller a bound is 0.
+SMALLEST_SQUARES = np.finfo(np.float64).tiny / np.finfo(np.float64).eps ** 2
+
 
 def check_alpha(alpha, n_targets):
     """Return alpha as an array of shape (n_targets,), one number or one a target, each finite and >= 0."""
@@ -28,11 +31,15 @@ class RidgeBase(PartialFitMixin, FiniteSumEstimator):
     """The squared loss with alpha / S in F."""
 
     def _alpha_in_F(self, Y, sample_weight, total=None):
-        """Return alpha / S of each target, refusing what float64 cannot hold; S is `total` or the sum of weights."""
-        total = sample_weight.sum() if total is None else total
+        """Return alpha / S of each target, refusing what float64 cannot hold.
+
+        S is the sum of weights, or for a chunk of more rows the `total`; a chunk alone may have tiny targets.
+        """
+        is_chunk, total = total is not None, sample_weight.sum() if total is None else total
         with np.errstate(over="ignore"):
             alpha = check_alpha(self.alpha, Y.shape[1]) / total
             squares = sample_weight @ (Y * Y)
+            vanish = (squares < SMALLEST_SQUARES * sample_weight.max()) & np.any(Y[sample_weight > 0], axis=0)
         if not np.all(np.isfinite(alpha)):
             raise ValueError(
                 f"alpha={self.alpha!r} divided by the sum of the sample weights, {total:g}, is too large for float64. "
@@ -40,6 +47,8 @@ class RidgeBase(PartialFitMixin, FiniteSumEstimator):
             )
         if not np.all(np.isfinite(squares)):
             raise ValueError("The squares of y are too large for float64. Scale y first.")
+        if np.any(vanish) and not is_chunk:
+            raise ValueError("The squares of y are too small for float64. Scale y first.")
         return alpha
 
     def _take_targets(self, solver, X, Y, sample_weight, one_dimensional=False):
@@ -97,7 +106,7 @@ class Ridge(MultiOutputMixin, RegressorMixin, RidgeBase):
     fit_intercept : bool, default=True
         Whether to fit b. It is never penalised.
     warm_start : bool, default=False
-        Whether `fit` starts at the last fit's coefficients.
+        Whether `fit` goes on from the last one: from its coefficients, with its random draws, and SAG with its table.
     random_state : int, RandomState or None, default=None
         Seed of the order in which rows are drawn.
     n_jobs : int or None, default=None

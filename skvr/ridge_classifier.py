@@ -32,7 +32,7 @@ class RidgeClassifier(LinearClassifierMixin, RidgeBase):
     class_weight : dict, "balanced" or None, default=None
         Multiplies the sample weights by a weight per class; "balanced" by S / (n_classes * S_class).
     warm_start : bool, default=False
-        Whether `fit` starts at the last fit's coefficients.
+        Whether `fit` goes on from the last one: from its coefficients, with its random draws, and SAG with its table.
     random_state : int, RandomState or None, default=None
         Seed of the order in which rows are drawn.
     n_jobs : int or None, default=None

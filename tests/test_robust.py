@@ -7,7 +7,7 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference import Problem
+from oracle import problem_of
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression as SklearnLogisticRegression
 
@@ -107,18 +107,6 @@ def fits(draw, n_outputs=(1, 3)):
     names = [flaw.__name__ for flaw in flaws]
     origin = f"{type(X).__name__} {X.dtype} {n} x {p}, {K=}, {names}, {noise=}, weighted={weight is not None}, {seed=}"
     return Fit(model, X, y, weight, origin)
-
-
-def problem_of(model, X, y, weight):
-    """Return the reference problem that an estimator solves, in float64."""
-    X = (X.toarray() if sp.issparse(X) else X).astype(np.float64)
-    weight = np.ones(len(X)) if weight is None else weight
-    if isinstance(model, Ridge):
-        Y = y.reshape(len(y), -1)
-        return Problem(X, Y, weight, np.resize(model.alpha, Y.shape[1]) / weight.sum(), "squared", model.fit_intercept)
-    K = len(model.classes_)
-    loss, y = ("logistic", 2.0 * y - 1) if K == 2 else ("softmax", y)
-    return Problem(X, y, weight, np.full(1 if K == 2 else K, 1 / (model.C * weight.sum())), loss, model.fit_intercept)
 
 
 def other_solution(model, P, y):

@@ -42,7 +42,16 @@ def test_a_warm_start_goes_on_with_another_C(solver):
     assert warm.suboptimality_ <= 1e-8
     assert warm.history_["passes"][-1] < 0.8 * cold.history_["passes"][-1]
     assert warm.history_["passes"][0] == warm.history_["epoch"][0] + 0.5  # the mean of the table, from X
-    assert not hasattr(cold, "_memory") or cold._memory is None
+
+
+def test_warm_starts_of_one_epoch_are_a_fit():
+    """Each goes on with the last one's table and draws: the same draws every time would be cyclic, and diverge."""
+    X, y = data()
+    whole = LogisticRegression(solver="sag", tol=None, max_iter=30, random_state=0).fit(X, y)
+    restarted = LogisticRegression(solver="sag", tol=None, max_iter=1, warm_start=True, random_state=0)
+    for _ in range(30):
+        restarted.fit(X, y)
+    assert_allclose(restarted.coef_, whole.coef_, rtol=1e-10)
 
 
 def test_a_table_of_other_rows_is_not_used():

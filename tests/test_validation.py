@@ -62,50 +62,6 @@ def test_corrupted_sparse_structure_is_refused(cls, name):
             fitted.predict(X)
 
 
-def with_value(array, value):
-    array = np.array(array, dtype=float)
-    array.flat[1] = value
-    return array
-
-
-BAD_DATA = {
-    "nan in X": (lambda X, y: (with_value(X, np.nan), y, None), "NaN"),
-    "inf in X": (lambda X, y: (with_value(X, np.inf), y, None), "infinity"),
-    "nan in sparse X": (lambda X, y: (sp.csr_matrix(with_value(X, np.nan)), y, None), "NaN"),
-    "nan in y": (lambda X, y: (X, with_value(y, np.nan), None), "NaN"),
-    "inf in y": (lambda X, y: (X, with_value(y, np.inf), None), "infinity"),
-    "nan weight": (lambda X, y: (X, y, with_value(np.ones(len(y)), np.nan)), "NaN"),
-    "inf weight": (lambda X, y: (X, y, with_value(np.ones(len(y)), np.inf)), "infinity"),
-    "negative weight": (
-        lambda X, y: (X, y, with_value(np.ones(len(y)), -2)),
-        "must not be negative, got -2.0 for row 1",
-    ),
-    "zero weights": (lambda X, y: (X, y, np.zeros(len(y))), "at least one"),
-    "weights too short": (lambda X, y: (X, y, np.ones(len(y) - 1)), "sample_weight.shape"),
-    "complex weights": (lambda X, y: (X, y, np.ones(len(y)) * 1j), "Complex data not supported"),
-    "complex X": (lambda X, y: (X * 1j, y, None), "Complex data not supported"),
-    "y too short": (lambda X, y: (X, y[:-1], None), "inconsistent numbers of samples"),
-    "X one-dimensional": (lambda X, y: (X[:, 0], y, None), "Expected 2D array"),
-    "no rows": (lambda X, y: (X[:0], y[:0], None), "0 sample"),
-    "no columns": (lambda X, y: (X[:, :0], y, None), "0 feature"),
-    "strings in X": (lambda X, y: (np.full(X.shape, "a"), y, None), "could not convert string"),
-    "norms overflow": (lambda X, y: (X * 1e200, y, None), "too large for float64"),
-}
-
-
-@pytest.mark.parametrize("name", BAD_DATA)
-@pytest.mark.parametrize("cls", ESTIMATORS)
-def test_bad_data_is_refused_and_the_estimator_stays_as_it_was(cls, name):
-    make, message = BAD_DATA[name]
-    fitted = cls().fit(*data())
-    for model in (cls(), fitted):
-        before = dict(vars(model))
-        X, y, weight = make(*data())
-        with pytest.raises(ValueError, match=message):
-            model.fit(X, y, sample_weight=weight)
-        assert vars(model) == before
-
-
 @pytest.mark.parametrize("cls", [LogisticRegression, RidgeClassifier])
 def test_a_class_without_weight_is_named(cls):
     X, y = data()
@@ -114,7 +70,7 @@ def test_a_class_without_weight_is_named(cls):
         cls().fit(X, labels, sample_weight=(y == 0).astype(float))
     with pytest.raises(ValueError, match=r"Class 'dog' has no row of positive weight"):
         cls(class_weight={"cat": 1, "dog": 0}).fit(X, labels)
-    with pytest.raises(ValueError, match="class_weight must hold finite numbers"):
+    with pytest.raises(ValueError, match=r"class_weight\['dog'\] must be a number in \[0, inf\), got -1"):
         cls(class_weight={"cat": 1, "dog": -1}).fit(X, labels)
     with pytest.raises(ValueError, match="holds one class"):
         cls().fit(X, np.zeros(len(y)))

@@ -174,4 +174,4 @@ def batch_rows(batch_size, problem, automatic=DEFAULT_BATCH):
         return n
     if batch_size == "auto":
         batch_size = automatic
-    return min(batch_size if isinstance(batch_size, Integral) else max(1, round(batch_size * n)), n)
+    return min(int(batch_size) if isinstance(batch_size, Integral) else max(1, round(batch_size * n)), n)

@@ -35,8 +35,8 @@ class PLSchedule(Schedule):
     k0: np.ndarray
 
     def __call__(self, k, epoch):
-        k = k[:, None] + self.k0
-        return (2 * k + 1) / (k + 1) / (2 * self.mu * (k + 1))
+        u = 1 / (k[:, None] + (self.k0 + 1))
+        return (2 - u) * u / (2 * self.mu)  # in this form nothing overflows
 
     @classmethod
     def entered_at(cls, step_size, mu):
@@ -57,7 +57,8 @@ class InverseScalingSchedule(Schedule):
     power: float
 
     def __call__(self, k, epoch):
-        return self.step_size / (1 + self.decay * k[:, None]) ** self.power
+        with np.errstate(over="ignore"):
+            return self.step_size / (1 + self.decay * k[:, None]) ** self.power
 
 
 @dataclass
@@ -68,7 +69,9 @@ class ExponentialSchedule(Schedule):
     rate: float
 
     def __call__(self, k, epoch):
-        return np.broadcast_to(self.step_size * self.rate**epoch, (len(k), len(self.step_size)))
+        with np.errstate(over="ignore"):  # the step that overflows is met as any that is too large
+            step_size = self.step_size * np.float64(self.rate) ** epoch
+        return np.broadcast_to(step_size, (len(k), len(step_size)))
 
 
 @dataclass
