@@ -1,7 +1,7 @@
 r"""
-==================================
+======================================
 Batches: gradient descent with error
-==================================
+======================================
 
 With a batch the gradient has an error e_k, and a step of 1/L changes the objective by at most
 
@@ -106,5 +106,5 @@ plt.show()
 #   saves no steps: it pays in passes. That is the end of what "large batch training" can gain.
 # - A pass costs nearly the same for all sizes on one thread. Single rows cost somewhat more, since every step has its
 #   share of bookkeeping. So the time goes with the passes, and a batch between is best.
-# - Large batches pay where they are computed in parallel ("with 16 cores set |B| = 16", says the lecture): with
-#   ``n_jobs`` threads share batches of 131,072 values or more.
+# - Large batches pay where they are computed in parallel (with 16 cores 16 gradients at once, as the lecture says):
+#   with ``n_jobs`` threads share batches of 131,072 values or more.

@@ -145,6 +145,5 @@ plt.show()
 #   the same way, and at 1/L their mean is too long a step until they are renewed; an empty table makes a milder form of
 #   the same mistake. Centred, the table begins with a mean of zero, and the first steps are those of the rows drawn.
 # - "You can use its norm to track convergence (which is not true for SGD!)": SAG's estimate follows the gradient of F
-#   over twelve orders of magnitude, within a factor of three. That of SGD stays where it is. This is what the solver
-#   uses to know, without a pass, when it is worth to evaluate the certified bound of :doc:`the user guide
-# </user_guide>`.
+#   over twelve orders of magnitude, within a factor of three. That of SGD stays where it is. This is how the solver
+#   knows, without a pass, when the certified bound of :doc:`the user guide </user_guide>` is worth an evaluation.
