@@ -196,7 +196,8 @@ def initial_gradients(problem, x, initial_table):
     if initial_table == "centred":  # lecture, "SAG convergence"
         g = problem.loss_gradients(x)
         return np.where(used[:, None, None], g - g.sum(axis=0) / problem.n, 0), used
-    return np.zeros((len(problem.X), *x.shape)), np.zeros(len(problem.X), dtype=bool)
+    g = np.zeros((len(problem.X), *x.shape))
+    return g, used if initial_table == "all-zeros" else np.zeros(len(problem.X), dtype=bool)
 
 
 @method

@@ -170,7 +170,7 @@ OPTIONS = {
         mean_of(table("sag", "centred")),
     ),
     "sag-line-search": (solvers.SAG("line-search"), table("sag", "zeros")),
-    "sag-line-search-lipschitz": (solvers.SAG("line-search", sampling="lipschitz"), table("sag", "zeros")),
+    "sag-line-search-lipschitz": (solvers.SAG("line-search", sampling="lipschitz"), table("sag", "all-zeros")),
     "saga": (solvers.SAGA(), table("saga", "gradient")),
     "saga-average": (solvers.SAGA(average=True), mean_of(table("saga", "gradient"))),
     "saga-line-search-lipschitz": (solvers.SAGA("line-search", "lipschitz"), table("saga", "gradient")),

@@ -26,7 +26,8 @@ class SAG(FirstOrder):
         :class:`~skvr.solvers.StepSize`).
     initial_table : {"zeros", "gradient", "centred-gradient"}, default="zeros"
         The g_i before a row is first drawn. "zeros" leaves such rows out of the mean (its divisor is the number of rows
-        drawn so far), so that the first epoch is like SGD's. "gradient" starts at the gradients of the starting
+        drawn so far), so that the first epoch is like SGD's; with "lipschitz" draws, of which the first are the
+        steepest rows, the divisor is n from the start. "gradient" starts at the gradients of the starting
         point, for one pass; from zero, at 1/L, the first epoch then often overshoots. "centred-gradient" subtracts
         their mean, as the lecture's theorem does. A warm start keeps the last fit's table, and without one begins as
         "gradient" does where this is "zeros".
@@ -85,6 +86,9 @@ class SAG(FirstOrder):
         undrawn = np.full(problem.X.shape[0] * problem.n_outputs, np.nan)
         if self.initial_table == "zeros" and not theta.any():
             state.table, state.sum, state.n_seen = undrawn, problem.zeros(), 0
+            if state.sampling.frequency is not None:
+                # The rows with the largest L_i are drawn first; their mean alone is too steep for a step of the mean L.
+                state.table, state.n_seen = np.zeros_like(undrawn), problem.n_samples
         else:
             residual, gradient = problem.residual_gradient(theta)
             residual /= self._per_output(problem, state)
