@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.extmath import safe_sparse_dot
@@ -74,7 +74,9 @@ class FiniteSumEstimator(CallbackSupportMixin, BaseEstimator):
             if self.warm_start and hasattr(self, "coef_"):
                 self._start_from_last_fit(problem, theta)
                 if getattr(self, "_last", None) is not None:
-                    memory, rng = deepcopy(self._last)  # the same draws again and again would be cyclic ones
+                    memory, last_rng, random_state = deepcopy(self._last)
+                    if random_state == self.random_state:  # the same draws again and again would be cyclic ones
+                        rng = last_rng
             result = solve(
                 problem,
                 solver,
@@ -91,7 +93,7 @@ class FiniteSumEstimator(CallbackSupportMixin, BaseEstimator):
                 intercept -= intercept.mean()
                 if alpha[0] == 0:
                     coef -= coef.mean(axis=0)
-            self._last = (result.memory, rng) if self.warm_start else None
+            self._last = (result.memory, rng, self.random_state) if self.warm_start else None
             if X.dtype == np.float32:
                 self._round_to_float32(problem, theta, result)
         self._seen = problem.n_samples, float(sample_weight.sum())  # where partial_fit goes on
@@ -128,7 +130,7 @@ class FiniteSumEstimator(CallbackSupportMixin, BaseEstimator):
 
     def _set_result(self, result, n_iter_shape, stream=None):
         self.n_iter_ = np.full(n_iter_shape, result.n_iter, dtype=np.int32)
-        self.solver_ = result.solver
+        self.solver_ = clone(result.solver)  # the user's object may change
         self.step_size_ = result.step_size if len(result.step_size) > 1 else float(result.step_size[0])
         self.suboptimality_ = result.suboptimality if len(result.suboptimality) > 1 else float(result.suboptimality[0])
         self.history_ = result.history

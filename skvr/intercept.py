@@ -8,6 +8,8 @@ SLOW = 15  # iterations after which the softmax starts again, from a smoother pr
 TOLERANCE = 1e-9
 ARMIJO = 1e-4
 EPS = np.finfo(np.float64).eps
+# Of the loss: a rise that is rounding. Next to b* the loss is flat, and only its gradient tells a start from b*.
+NO_RISE = 64 * EPS
 
 
 def best_intercept(problem, z, start):
@@ -35,9 +37,9 @@ def best_intercept(problem, z, start):
         return start, start_value, start_value
     minimise = {"squared": _squared, "logistic": _logistic, "softmax": _softmax}[problem.loss]
     intercept, value = minimise(problem, z, start, *derivatives)
-    if problem.loss == "softmax" and value[0] > start_value[0]:  # never worse than what the caller has
-        return start, start_value, start_value
-    return intercept, value, start_value
+    if value[0] > start_value[0] + NO_RISE * abs(start_value[0]) and problem.loss == "softmax":
+        return start, start_value, start_value  # never worse than what the caller has
+    return intercept, np.minimum(value, start_value), start_value
 
 
 def _squared(problem, z, b, value, gradient, hessian):

@@ -19,10 +19,10 @@ class RidgeClassifier(LinearClassifierMixin, RidgeBase):
         Strength of the penalty, as in `Ridge`.
     solver : str or solver object, default="auto"
         As in `Ridge`.
-    step_size : float or str, default="auto"
+    step_size : float, str or policy, default="auto"
         What multiplies the gradient of F as written for `Ridge`, or a policy of the solver.
-    batch_size : int or "auto", default="auto"
-        Rows a step, for minibatch, svrg and the adaptive rules.
+    batch_size : int, float, str or policy, default="auto"
+        Rows a step (or a share of the rows, or a batch that grows), for minibatch, svrg and the adaptive rules.
     tol : float or None, default=1e-4
         Certified relative suboptimality at which the fit ends, as in `Ridge`; unlike scikit-learn's `tol`.
     max_iter : int, default=1000

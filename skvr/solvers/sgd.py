@@ -5,7 +5,7 @@ import numpy as np
 from skvr import _kernels
 from skvr._validation import check_flag, check_number
 from skvr.smoothness import batch_smoothness, descent_step_size, full_smoothness, strong_convexity
-from skvr.solvers.base import n_batches, new_state, next_steps
+from skvr.solvers.base import batch_steps, new_state, next_steps
 from skvr.solvers.batch_size import DEFAULT_BATCH
 from skvr.solvers.batch_size import get_policy as get_batch_policy
 from skvr.solvers.first_order import FirstOrder
@@ -75,7 +75,7 @@ class _StochasticGradient(FirstOrder):
     converges_linearly = False
     step_size_policies = (*FirstOrder.step_size_policies, "line-search")
     samplings = ("shuffled", "cyclic", "uniform", "lipschitz")
-    streams = 1.0
+    streams = True
 
     def check(self):
         super().check()
@@ -114,7 +114,7 @@ class _StochasticGradient(FirstOrder):
 
     def epoch(self, problem, theta, state, rng):
         for rows in problem.slices(state.sampling.draw(rng), state.batch):
-            self._advance(problem, rows, next_steps(state, n_batches(len(rows), state.batch)), theta, state)
+            self._advance(problem, rows, batch_steps(state, len(rows)), theta, state)
         self._end_epoch(problem, theta, state)
 
     def _advance(self, problem, rows, steps, theta, state):
@@ -229,8 +229,8 @@ class MiniBatch(_StochasticGradient):
 
     @property
     def converges_linearly(self):
-        """Whether it may: as gradient descent with an error that vanishes, where the batch grows."""
-        return get_batch_policy(self.batch_size) is not None
+        """Whether it may: as gradient descent with an error that vanishes, where the batch grows to all rows."""
+        return get_batch_policy(self.batch_size) is not None and self.sampling in ("shuffled", "cyclic")
 
     def __init__(
         self,
