@@ -1,6 +1,7 @@
 """Sphinx configuration: ``sphinx-build -W -b html doc doc/_build/html`` with ``pip install ".[doc]"``."""
 
 from importlib.metadata import version as version_of
+from pathlib import Path
 
 from sphinx_gallery.sorting import ExplicitOrder
 
@@ -13,6 +14,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
+    "sphinx-mathjax-offline",  # after it: MathJax comes with the pages, from no other server
     "numpydoc",
     "myst_parser",
     "sphinx_gallery.gen_gallery",
@@ -26,15 +28,23 @@ autosummary_generate = False  # api.rst names every class itself
 numpydoc_show_class_members = False
 
 GALLERY_ORDER = [
+    "plot_ten_lines.py",
     "plot_compare_solvers.py",
+    "plot_choosing_a_solver.py",
     "plot_grid_search.py",
     "plot_unscaled_features.py",
     "plot_sample_weights.py",
+    "plot_partial_fit.py",
     "plot_batch_size_and_noise.py",
     "plot_constant_step.py",
+    "plot_growing_batches.py",
+    "plot_momentum_and_averaging.py",
     "plot_variance_reduction.py",
+    "plot_sag_in_practice.py",
+    "plot_svrg_inner_loop.py",
     "plot_convergence_rates.py",
     "plot_adaptive_rules.py",
+    "plot_adam_counterexample.py",
     "plot_loss_surface.py",
     "plot_double_descent.py",
 ]
@@ -51,6 +61,7 @@ sphinx_gallery_conf = {
     "image_srcset": ["2x"],
     "remove_config_comments": True,
     "show_memory": False,
+    "write_computation_times": False,
     "download_all_examples": False,
     "backreferences_dir": "auto_examples/backreferences",  # for the minigallery directive in api.rst
     "doc_module": "skvr",
@@ -59,5 +70,16 @@ sphinx_gallery_conf = {
 
 html_theme = "pydata_sphinx_theme"
 html_title = "skvr"
-html_theme_options = {"navigation_with_keys": False, "show_nav_level": 2, "secondary_sidebar_items": ["page-toc"]}
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_favicon = "images/favicon.svg"
+html_theme_options = {
+    "navigation_with_keys": False,
+    "show_nav_level": 2,
+    "secondary_sidebar_items": ["page-toc"],
+    "header_links_before_dropdown": 4,
+}
+html_context = {"default_mode": "auto"}  # light or dark, as the reader's system is
+PAGES = [page.stem for page in Path(__file__).parent.iterdir() if page.suffix in (".md", ".rst")]
+html_sidebars = {page: [] for page in PAGES}  # no list of the pages below them, since there are none
 html_show_sourcelink = False

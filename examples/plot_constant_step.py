@@ -20,7 +20,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from skvr import Ridge
-from skvr.solvers.step_size import PL
 
 N, BATCH, STEPS = 100, 2, 300
 START = np.array([5.5, 1.5])
@@ -64,10 +63,18 @@ residual = X @ w_star - y
 variance = ((X * residual[:, None]) ** 2).sum(axis=1).mean()  # of the gradient of one row
 sigma2 = variance / BATCH * (N - BATCH) / (N - 1)  # of a batch without replacement
 k = np.arange(STEPS)
+
+
+def pl_schedule(k):
+    """Return the lecture's decreasing step size at the steps k."""
+    return (2 * k + 1) / (2 * mu * (k + 1) ** 2)
+
+
+k0 = (1 + np.sqrt(1 - 2 * mu / L_rows)) / (2 * mu / L_rows) - 1  # where the schedule has come down to 1/L
 schedules = {
     "constant, 1.0": np.full(STEPS, 1.0),
-    "PL, literal": PL(np.array([mu]), np.zeros(1))(k)[:, 0],
-    "PL, entered at 1/L": PL.entered_at(np.array([1 / L_rows]), np.array([mu]))(k)[:, 0],
+    "PL, literal": pl_schedule(k),
+    "PL, entered at 1/L": pl_schedule(k + k0),
 }
 COLORS = ["tab:red", "tab:orange", "tab:blue"]
 paths = {name: sgd(step_sizes) for name, step_sizes in schedules.items()}

@@ -1,11 +1,12 @@
 """What the estimators share: checks of parameters, the start, the call of `solve`, the fitted attributes."""
 
 import warnings
+from copy import deepcopy
 from importlib.metadata import version
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.extmath import safe_sparse_dot
@@ -69,17 +70,20 @@ class FiniteSumEstimator(CallbackSupportMixin, BaseEstimator):
         """Minimise F and set `coef_`, `intercept_` and the other attributes of the `task`; return the `Result`."""
         with one_blas_thread():
             problem = FiniteSum(X, y, sample_weight, alpha, loss, bool(self.fit_intercept), self.n_jobs)
-            theta, memory = problem.zeros(), None
+            theta, memory, rng = problem.zeros(), None, self._rng()
             if self.warm_start and hasattr(self, "coef_"):
                 self._start_from_last_fit(problem, theta)
-                memory = getattr(self, "_memory", None)
+                if getattr(self, "_last", None) is not None:
+                    memory, last_rng, random_state = deepcopy(self._last)
+                    if random_state == self.random_state:  # the same draws again and again would be cyclic ones
+                        rng = last_rng
             result = solve(
                 problem,
                 solver,
                 theta,
                 tol=None if self.tol is None else float(self.tol),
                 max_iter=int(self.max_iter),
-                rng=self._rng(),
+                rng=rng,
                 verbose=int(self.verbose),
                 memory=memory,
                 task=task if task.begin(problem) else None,
@@ -89,6 +93,7 @@ class FiniteSumEstimator(CallbackSupportMixin, BaseEstimator):
                 intercept -= intercept.mean()
                 if alpha[0] == 0:
                     coef -= coef.mean(axis=0)
+            self._last = (result.memory, rng, self.random_state) if self.warm_start else None
             if X.dtype == np.float32:
                 self._round_to_float32(problem, theta, result)
         self._seen = problem.n_samples, float(sample_weight.sum())  # where partial_fit goes on
@@ -125,11 +130,10 @@ class FiniteSumEstimator(CallbackSupportMixin, BaseEstimator):
 
     def _set_result(self, result, n_iter_shape, stream=None):
         self.n_iter_ = np.full(n_iter_shape, result.n_iter, dtype=np.int32)
-        self.solver_ = result.solver
+        self.solver_ = clone(result.solver)  # the user's object may change
         self.step_size_ = result.step_size if len(result.step_size) > 1 else float(result.step_size[0])
         self.suboptimality_ = result.suboptimality if len(result.suboptimality) > 1 else float(result.suboptimality[0])
         self.history_ = result.history
-        self._memory = result.memory if self.warm_start else None
         self._stream = stream
 
     def _raw_prediction(self, X):

@@ -40,9 +40,9 @@ class LinearClassifierMixin(ClassifierMixin):
             raise ValueError(f"{type(self).__name__} needs at least 2 classes, got classes={self.classes_!r}.")
         unknown = np.setdiff1d(y, self.classes_)
         if len(unknown):
+            known = ", ".join(map(label, self.classes_))
             raise ValueError(
-                f"y holds the label {label(unknown[0])}, which is not one of the classes {list(self.classes_)} of the "
-                "first call."
+                f"y holds the label {label(unknown[0])}, which is not one of the classes [{known}] of the first call."
             )
         codes = np.searchsorted(self.classes_, y)
         sample_weight = check_sample_weight(sample_weight, X)

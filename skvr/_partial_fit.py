@@ -16,8 +16,8 @@ def _streams(estimator):
     """Return whether the estimator's solver takes rows in chunks; raise where not, to say which do."""
     solver = estimator.solver
     kind = SOLVERS.get(solver) if isinstance(solver, str) else type(solver)
-    if getattr(kind, "streams", None) is None:
-        names = [name for name, kind in SOLVERS.items() if getattr(kind, "streams", None) is not None]
+    if not getattr(kind, "streams", False):
+        names = [name for name, kind in SOLVERS.items() if getattr(kind, "streams", False)]
         raise AttributeError(f"partial_fit needs one of the solvers {names}, got solver={solver!r}.")
     return True
 

@@ -38,6 +38,15 @@ def check_number(name, value, *, low=None, high=None, low_included=True, high_in
         raise ValueError(f"{name} must be {kind} in {interval}, got {value!r}.")
 
 
+def check_count(name, value, kind, low):
+    """Raise unless `value` is "auto" or an integer of at least `low`, called a `kind`."""
+    accepted = f"{name} must be {kind} or 'auto', got {value!r}"
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (str, Integral)):
+        raise TypeError(f"{accepted} of type {type(value).__name__}.")
+    if not (value == "auto" if isinstance(value, str) else value >= low):
+        raise ValueError(f"{accepted}.")
+
+
 def check_flag(name, value):
     """Raise TypeError unless `value` is True or False."""
     if not isinstance(value, (bool, np.bool_)):

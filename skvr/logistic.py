@@ -30,18 +30,18 @@ class LogisticRegression(SparseCoefMixin, LinearClassifierMixin, PartialFitMixin
         "auto", "gd", "sgd", "minibatch", "sag", "saga", "svrg", "adagrad", "rmsprop", "adadelta", "adam", or an
         object of :mod:`skvr.solvers`. "auto" needs no tuning, nor scaling of up to 1000 features; the others are the
         textbook methods and converge faster on standardised features.
-    step_size : float or str, default="auto"
+    step_size : float, str or policy, default="auto"
         What multiplies the gradient of F as written above, or a policy of the solver. "auto" is derived from the
         smoothness of F, sample weights and intercept included, and never diverges. With a solver object, and with
         `solver="auto"`, it must stay "auto".
-    batch_size : int or "auto", default="auto"
-        Rows a step, for minibatch, svrg and the adaptive rules.
+    batch_size : int, float, str or policy, default="auto"
+        Rows a step (or a share of the rows, or a batch that grows), for minibatch, svrg and the adaptive rules.
     tol : float or None, default=1e-4
         The fit ends when (F - F*) / F is certified to be at most `tol`. Unlike scikit-learn's `tol`, which bounds a
         gradient entry or a change and means something else for each solver, this is one bound on the objective for
         all; being a squared gradient it may lie far below machine epsilon (1e-20 for coefficients to about 1e-8).
         Where C=inf, the largest gradient entry relative to that of the intercept-only model. 0 runs down to rounding
-        level; None runs exactly `max_iter` epochs, checks nothing and returns the solver's own last iterate.
+        level; None runs exactly `max_iter` epochs, checks nothing and returns the solver's own iterate.
     max_iter : int, default=1000
         Epochs at the most; an epoch is n row gradients, one pass over the data (scikit-learn's lbfgs counts
         iterations of several passes, its sag epochs).
@@ -50,11 +50,12 @@ class LogisticRegression(SparseCoefMixin, LinearClassifierMixin, PartialFitMixin
     class_weight : dict, "balanced" or None, default=None
         Multiplies the sample weights by a weight per class; "balanced" by S / (n_classes * S_class).
     warm_start : bool, default=False
-        Whether `fit` starts at the last fit's coefficients.
+        Whether `fit` goes on from the last one: from its coefficients, with its random draws, and SAG with its table.
     random_state : int, RandomState or None, default=None
         Seed of the order in which rows are drawn.
     n_jobs : int or None, default=None
-        Threads for passes over all rows. Does not change a bit of the result.
+        Threads for passes over all rows, and for steps on mini-batches of 131,072 values or more of dense rows. Does
+        not change a bit of the result.
     verbose : int, default=0
         1 prints a line per epoch.
 
@@ -178,7 +179,7 @@ class LogisticRegression(SparseCoefMixin, LinearClassifierMixin, PartialFitMixin
         For data that do not fit in memory. F is the objective of all rows seen so far, S the sum of their weights, so
         that the penalty 1 / (C S) fades as rows come. Step sizes count the steps of all calls; an automatic one starts
         at what suits the first chunk, falls as 1 / sqrt(1 + k / steps in it), and falls once more where rows are
-        larger.
+        larger. A second pass over the same rows counts them again: use `fit` for several, or divide C by their number.
 
         Parameters
         ----------

@@ -21,7 +21,8 @@ from skvr import _kernels
 SLICE_WORK = 2**22
 ROW_WORK = 16  # what a row costs beside its non-zeros, in multiply-adds per output
 EPS = np.finfo(np.float64).eps
-BLOCK_VALUES = 2**18  # values of X that `blocks` holds as float64 at a time: 2 MB
+THREADS_SLICES = 4  # as long is a call that starts threads, which takes up to a tenth of a millisecond each
+BLOCK_VALUES = 2**18  # values of X that are held as float64 at a time: 2 MB
 
 
 def _map_on_threads(function, items, n_threads):
@@ -49,7 +50,7 @@ class FiniteSum:
     fit_intercept : bool
         Whether b is fitted; else it stays 0.
     n_jobs : int or None
-        Threads for the passes over all rows.
+        Threads for the passes over all rows, and for steps on large batches of dense rows.
     mean_weight : float or None
         For a chunk of more data: the mean of all weights, which the s_i are divided by. None: their own mean.
     """
@@ -75,6 +76,7 @@ class FiniteSum:
         else:
             self.kernels = _kernels.dense(X, *arguments)
         self.values_per_row = X.nnz / X.shape[0] if sp.issparse(X) else self.n_features
+        self._rows_per_block = max(1, int(BLOCK_VALUES / max(1.0, self.values_per_row)))
         self._rows_per_slice = max(1, int(SLICE_WORK / (self.n_outputs * (self.values_per_row + ROW_WORK))))
 
     def subset(self, rows, weight):
@@ -114,8 +116,9 @@ class FiniteSum:
     # The rows, whole or in slices
 
     def slices(self, order, batch=1):
-        """Cut `order` in slices of about `SLICE_WORK`, whole batches each."""
-        size = max(1, self._rows_per_slice // batch) * batch
+        """Cut `order` in slices of about `SLICE_WORK`, whole batches each; of several where threads share a batch."""
+        rows = self._rows_per_slice * (THREADS_SLICES if self.kernels.is_large_batch(batch) else 1)
+        size = max(1, rows // batch) * batch
         return [order[first : first + size] for first in range(0, len(order), size)]
 
     def row_slices(self, size):
@@ -126,10 +129,15 @@ class FiniteSum:
             else:
                 yield self.rows[first : first + size]
 
+    @property
+    def n_threads(self):
+        """Number of threads that may run, at least 1."""
+        return effective_n_jobs(self.n_jobs)
+
     def _map_slices(self, function):
         """Return the results of `function` on the slices of all rows, in order, computed on `n_jobs` threads."""
         slices = self.row_slices(self._rows_per_slice)
-        n_threads = 1 if self.n_samples <= self._rows_per_slice else effective_n_jobs(self.n_jobs)
+        n_threads = 1 if self.n_samples <= self._rows_per_slice else self.n_threads
         return map(function, slices) if n_threads == 1 else _map_on_threads(function, slices, n_threads)
 
     @property
@@ -143,7 +151,7 @@ class FiniteSum:
 
     def blocks(self):
         """Yield (row numbers, those rows of X as float64) for blocks of `BLOCK_VALUES` values."""
-        for rows in self.row_slices(max(1, int(BLOCK_VALUES / max(1.0, self.values_per_row)))):
+        for rows in self.row_slices(self._rows_per_block):
             yield rows, self._values(rows)
 
     def _values(self, rows):
@@ -199,7 +207,8 @@ class FiniteSum:
         def sums(rows):
             value, gradient = np.zeros(self.n_tasks), self.zeros()
             if matrix_products:
-                self._evaluate_by_blas(rows, theta, z, value, gradient)
+                for first in range(0, len(rows), self._rows_per_block):
+                    self._evaluate_by_blas(rows[first : first + self._rows_per_block], theta, z, value, gradient)
             else:
                 self.kernels.evaluate(rows, theta, z, value, gradient)
             return value, gradient
@@ -219,9 +228,9 @@ class FiniteSum:
         r = np.zeros(len(rows) * K)
         self.kernels.losses(rows, z, value, r)
         r = r.reshape(-1, K)
-        self.coef(gradient)[:] = r.T @ X
+        self.coef(gradient)[:] += r.T @ X
         if self.fit_intercept:
-            self.intercept(gradient)[:] = r.sum(axis=0)
+            self.intercept(gradient)[:] += r.sum(axis=0)
 
     def penalty_gradient(self, theta):
         """Return alpha w, flat as theta, with zeros for the intercepts."""

@@ -19,10 +19,10 @@ class RidgeClassifier(LinearClassifierMixin, RidgeBase):
         Strength of the penalty, as in `Ridge`.
     solver : str or solver object, default="auto"
         As in `Ridge`.
-    step_size : float or str, default="auto"
+    step_size : float, str or policy, default="auto"
         What multiplies the gradient of F as written for `Ridge`, or a policy of the solver.
-    batch_size : int or "auto", default="auto"
-        Rows a step, for minibatch, svrg and the adaptive rules.
+    batch_size : int, float, str or policy, default="auto"
+        Rows a step (or a share of the rows, or a batch that grows), for minibatch, svrg and the adaptive rules.
     tol : float or None, default=1e-4
         Certified relative suboptimality at which the fit ends, as in `Ridge`; unlike scikit-learn's `tol`.
     max_iter : int, default=1000
@@ -32,11 +32,12 @@ class RidgeClassifier(LinearClassifierMixin, RidgeBase):
     class_weight : dict, "balanced" or None, default=None
         Multiplies the sample weights by a weight per class; "balanced" by S / (n_classes * S_class).
     warm_start : bool, default=False
-        Whether `fit` starts at the last fit's coefficients.
+        Whether `fit` goes on from the last one: from its coefficients, with its random draws, and SAG with its table.
     random_state : int, RandomState or None, default=None
         Seed of the order in which rows are drawn.
     n_jobs : int or None, default=None
-        Threads for passes over all rows. Does not change a bit of the result.
+        Threads for passes over all rows, and for steps on mini-batches of 131,072 values or more of dense rows. Does
+        not change a bit of the result.
     verbose : int, default=0
         1 prints a line per epoch.
 

@@ -196,7 +196,7 @@ def initial_gradients(problem, x, initial_table):
     if initial_table == "centred":  # lecture, "SAG convergence"
         g = problem.loss_gradients(x)
         return np.where(used[:, None, None], g - g.sum(axis=0) / problem.n, 0), used
-    return np.zeros((len(problem.X), *x.shape)), np.zeros(len(problem.X), dtype=bool)
+    return np.zeros((len(problem.X), *x.shape)), used if initial_table == "counted zeros" else 0 * used
 
 
 @method

@@ -9,13 +9,13 @@ import scipy.sparse as sp
 from skvr import LogisticRegression, Ridge
 from skvr.solvers import LBFGS, SDCA, Auto, Newton
 
-NEWTON, HESSIAN, PLAIN, DUAL = map(str, (Newton(), LBFGS(), LBFGS("none"), SDCA()))
+NEWTON, HESSIAN, DIAGONAL, PLAIN, DUAL = map(str, (Newton(), LBFGS(), LBFGS("diagonal"), LBFGS("none"), SDCA()))
 
 
 def chosen(n, p, loss="logistic", K=1, values=None, squared_norm=0.0, alpha=1.0):
     """Return the solver that `auto` chooses by these numbers, as a string."""
     problem = SimpleNamespace(
-        X=SimpleNamespace(size=n * p if values is None else values),
+        X=SimpleNamespace(size=n * p if values is None else values, shape=(n, p)),
         n_samples=n,
         n_features=p,
         n_outputs=K,
@@ -52,6 +52,12 @@ BY_SIZE = [
     # or (p + 1)^2 at most a twentieth of the values
     (5000, 3999, {"values": 20 * 4000**2}, HESSIAN),
     (5000, 3999, {"values": 20 * 4000**2 - 1}, DUAL),
+    # LBFGS in scaled columns: at most 32 values a row
+    (5000, 3000, {"values": 32 * 5000}, DIAGONAL),
+    (5000, 3000, {"values": 32 * 5000, "loss": "softmax", "K": 3}, DIAGONAL),
+    (5000, 3000, {"values": 32 * 5000, "alpha": 0.0}, DIAGONAL),
+    (5000, 3000, {"values": 32 * 5000 + 1}, DUAL),
+    (5000, 900, {"values": 5000}, HESSIAN),
     # SDCA: c ||x||^2 <= 100 n alpha
     (5000, 3999, {"alpha": 2.0**-10, "squared_norm": 4 * 500_000 / 2**10}, DUAL),
     (5000, 3999, {"alpha": 2.0**-10, "squared_norm": 4 * 500_001 / 2**10}, PLAIN),
@@ -77,10 +83,11 @@ def fitted(n, p, density=1.0, C=1.0, n_classes=2, **parameters):
     [
         ({"n": 100, "p": 20}, NEWTON),
         ({"n": 1500, "p": 90}, HESSIAN),
-        ({"n": 60, "p": 1200, "density": 0.01}, DUAL),
+        ({"n": 60, "p": 1200, "density": 0.01}, DIAGONAL),
+        ({"n": 60, "p": 1200, "density": 0.1}, DUAL),
         ({"n": 60, "p": 1200, "C": 1e6}, PLAIN),
-        ({"n": 60, "p": 1200, "density": 0.01, "n_classes": 3}, PLAIN),
-        ({"n": 60, "p": 1200, "density": 0.01, "C": np.inf, "tol": None, "max_iter": 3}, PLAIN),
+        ({"n": 60, "p": 1200, "density": 0.1, "n_classes": 3}, PLAIN),
+        ({"n": 60, "p": 1200, "density": 0.1, "C": np.inf, "tol": None, "max_iter": 3}, PLAIN),
     ],
 )
 def test_the_estimator_says_which_solver_ran_and_why(options, expected, capsys):

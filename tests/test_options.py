@@ -121,7 +121,7 @@ def svrg(batch=1, inner=1.0, average=False):
     """Inner loops of `inner` epochs; the last may be cut short."""
 
     def twin(P, W, b, draws):
-        order, steps, x = draws.order, draws.all_steps(P), join(W, b)
+        order, steps, x = draws.order, draws.all_steps(P), join(W, b)  # of a short batch m/b of the step: recorded so
         weights = np.ones(len(P.X)) if draws.frequency is None else 1 / draws.frequency
         length = round(inner * P.n)
         # An epoch's end cuts a batch, and so does an inner loop's.
@@ -170,7 +170,7 @@ OPTIONS = {
         mean_of(table("sag", "centred")),
     ),
     "sag-line-search": (solvers.SAG("line-search"), table("sag", "zeros")),
-    "sag-line-search-lipschitz": (solvers.SAG("line-search", sampling="lipschitz"), table("sag", "zeros")),
+    "sag-line-search-lipschitz": (solvers.SAG("line-search", sampling="lipschitz"), table("sag", "counted zeros")),
     "saga": (solvers.SAGA(), table("saga", "gradient")),
     "saga-average": (solvers.SAGA(average=True), mean_of(table("saga", "gradient"))),
     "saga-line-search-lipschitz": (solvers.SAGA("line-search", "lipschitz"), table("saga", "gradient")),

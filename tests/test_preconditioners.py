@@ -22,6 +22,7 @@ from reference import Problem, join
 
 from skvr.solvers.hessian import Columns, Factor, _scattered_gram, hessian, packed_gram
 from skvr.solvers.preconditioner import Diagonal, Hessian, Kronecker, Nystrom
+from skvr.solvers.triangle import SMALL, Triangle, sum_of_products
 
 
 def moved(P, offset, scale=1.0):
@@ -49,6 +50,45 @@ def test_the_explicit_hessian_by_finite_differences(loss, fit_intercept):
         assert_allclose(difference, column, rtol=0, atol=100 * EPS ** (2 / 3))  # |x|^3 times a fourth derivative
 
 
+def triangle_of(H):
+    """Return a symmetric matrix as its lower triangle."""
+    out = Triangle(len(H))
+    i, j = np.tril_indices(len(H))
+    out.add_at(i, j, H[i, j])
+    return out
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 8, 9])
+def test_a_triangle_is_a_matrix(n):
+    rng = np.random.default_rng(n)
+    rows, weight, g = rng.standard_normal((2 * n, n)), rng.uniform(0.5, 2, n), rng.standard_normal((n, 3))
+    H = np.eye(n) + rows.T @ rows
+    T = sum_of_products(n, [rows, np.eye(n)], 1.0)
+    np.testing.assert_array_equal(T.diagonal(), np.diag(T.square()))
+    assert_close(T.square(), np.tril(H))
+    assert_close(T.times(0.25).square(), np.tril(0.25 * H))
+    T.scale(weight)
+    H = weight[:, None] * H * weight
+    seen = np.zeros((n, n))
+    for i, others, entries in T.runs():
+        assert_close(entries, H[others, i])
+        seen[others, i] += 1
+        seen[i, others] += 1
+    np.testing.assert_array_equal(seen, 1 + np.eye(n))
+    T.set_diagonal(5 * np.diag(H))
+    H[np.diag_indices(n)] *= 5
+    assert T.cholesky()
+    assert_close(T.solve(g), np.linalg.solve(H, g))
+    assert_close(T.solve(g[:, 0]), np.linalg.solve(H, g[:, 0]))
+    assert not triangle_of(-H).cholesky()
+
+
+@pytest.mark.parametrize("n", [SMALL, SMALL + 1, SMALL + 2])
+def test_sum_of_products(n):
+    blocks = [np.random.default_rng(seed).standard_normal((3, n)) for seed in (0, 1)]
+    assert_close(sum_of_products(n, blocks, 0.5).square(), np.tril(0.5 * sum(Z.T @ Z for Z in blocks)))
+
+
 @each(offset=[0.0, 1.0, 1e6], fit_intercept=BOOLS, layout=["dense", "int32"], loss=LOSSES)
 def test_hessian_in_scaled_columns(loss, layout, fit_intercept, offset):
     """The explicit formula, in columns far from zero, one of them constant."""
@@ -59,8 +99,8 @@ def test_hessian_in_scaled_columns(loss, layout, fit_intercept, offset):
     W, b = random_point(P)
     z = scaled.raw_prediction(W, b)
     H = hessian(problem, columns, z.ravel())
-    expected = reference.hessian(scaled, W, b)[: len(H), : len(H)]  # "squared": of every target alike
-    assert_close(np.tril(H), np.tril(expected))
+    expected = reference.hessian(scaled, W, b)[: H.n, : H.n]  # "squared": of every target alike
+    assert_close(H.square(), np.tril(expected))
 
 
 @each(fit_intercept=BOOLS, layout=["int32", "int64"])
@@ -70,7 +110,7 @@ def test_sparse_rows_give_the_gram_matrix_of_dense_ones(layout, fit_intercept):
     columns = Columns(problem)
     weight = P.weight * np.random.default_rng(0).uniform(0.5, 2, len(P.X))
     scattered = _scattered_gram(problem, columns, weight)
-    assert_close(np.tril(scattered), np.tril(packed_gram(problem, columns, np.sqrt(weight)[:, None])))
+    assert_close(scattered.square(), packed_gram(problem, columns, np.sqrt(weight)[:, None]).square())
 
 
 @each(scale=[1e-6, 1.0, 1e6], fit_intercept=BOOLS, layout=LAYOUTS, loss=LOSSES)
@@ -99,7 +139,7 @@ def test_a_singular_matrix_is_solved_where_it_can_be(q, rank, blocks, seed):
     classes = np.eye(blocks) - (blocks > 1) / blocks
     H = np.kron(classes, root.T @ root)
     g = H @ (rng.standard_normal(blocks * q) / np.sqrt(np.where(np.diag(H) > 0, np.diag(H), 1)))
-    solution = Factor(np.asfortranarray(np.tril(H)), np.zeros(q)).solve(g)
+    solution = Factor(triangle_of(H), np.zeros(q), lambda: triangle_of(H)).solve(g)
     units = 1 / np.sqrt(np.where(np.diag(H) > 0, np.diag(H), 1))
     assert_allclose(units * (H @ solution), units * g, rtol=0, atol=1e-6 * np.abs(units * g).max(initial=0))
 

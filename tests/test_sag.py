@@ -42,7 +42,16 @@ def test_a_warm_start_goes_on_with_another_C(solver):
     assert warm.suboptimality_ <= 1e-8
     assert warm.history_["passes"][-1] < 0.8 * cold.history_["passes"][-1]
     assert warm.history_["passes"][0] == warm.history_["epoch"][0] + 0.5  # the mean of the table, from X
-    assert not hasattr(cold, "_memory") or cold._memory is None
+
+
+def test_warm_starts_of_one_epoch_are_a_fit():
+    """Each goes on with the last one's table and draws: the same draws every time would be cyclic, and diverge."""
+    X, y = data()
+    whole = LogisticRegression(solver="sag", tol=None, max_iter=30, random_state=0).fit(X, y)
+    restarted = LogisticRegression(solver="sag", tol=None, max_iter=1, warm_start=True, random_state=0)
+    for _ in range(30):
+        restarted.fit(X, y)
+    assert_allclose(restarted.coef_, whole.coef_, rtol=1e-10)
 
 
 def test_a_table_of_other_rows_is_not_used():
@@ -72,6 +81,21 @@ def test_line_search_and_draws_by_L_need_fewer_epochs():
         assert model.suboptimality_ <= 1e-6
         epochs[solver.step_size] = model.n_iter_[0]
     assert epochs["line-search"] < epochs["auto"]
+
+
+@each(step_size=["auto", "line-search"])
+def test_draws_by_L_gain_from_the_first_row_on(step_size):
+    """max L_i is 170 times the mean. A mean of the rows seen so far, the steepest first, would raise F 1e19-fold."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((1000, 50))
+    X *= (rng.lognormal(0, 1, 1000) / np.linalg.norm(X, axis=1))[:, None]
+    y = X @ rng.standard_normal(50) + 0.5 * rng.standard_normal(1000)
+    epochs = {}
+    for sampling in ("uniform", "lipschitz"):
+        solver = solvers.SAG(step_size, sampling=sampling)
+        model = Ridge(alpha=1, fit_intercept=False, solver=solver, tol=1e-4, random_state=0).fit(X, y)
+        epochs[sampling] = model.n_iter_
+    assert epochs["lipschitz"] <= 0.5 * epochs["uniform"]
 
 
 @pytest.mark.parametrize("average", [False, True])

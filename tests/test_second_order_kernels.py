@@ -25,6 +25,7 @@ from reference import join
 from scipy.special import expit
 
 from skvr.problem import FiniteSum
+from skvr.solvers.triangle import Triangle
 
 
 def drawn(P, n_rows=31, seed=4):
@@ -135,9 +136,10 @@ def test_add_gram(layout, dtype):
     P = make_problem("squared", dtype=dtype)
     rows, weight = drawn(P)
     Z = np.column_stack([P.X, np.ones(len(P.X))])[rows]
-    out = np.ones((Z.shape[1], Z.shape[1]))
-    compiled(P, layout, dtype).kernels.add_gram(rows, weight, out.ravel())
-    assert_close(np.tril(out), np.tril(1 + (Z.T * weight) @ Z))
+    out = Triangle(Z.shape[1])
+    out.values += 1
+    compiled(P, layout, dtype).kernels.add_gram(rows, weight, out.values)
+    assert_close(out.square(), np.tril(1 + (Z.T * weight) @ Z))
 
 
 @each(fit_intercept=BOOLS, weighted=BOOLS, dtype=DTYPES, layout=LAYOUTS, loss=LOSSES)

@@ -8,12 +8,14 @@ import reference
 from numpy.testing import assert_allclose
 from problems import BOOLS, CURVATURE, LOSSES, assert_close, compiled, each, make_problem, random_point, theta_of
 from reference import Problem, join, split
+from scipy import sparse as sp
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 
 from skvr import LogisticRegression, Ridge
+from skvr.problem import FiniteSum
 from skvr.solvers import LBFGS, SDCA, PreconditionedSVRG
 from skvr.solvers.hessian import Columns
-from skvr.solvers.lbfgs import Descent
+from skvr.solvers.lbfgs import Descent, automatic_memory
 from skvr.solvers.preconditioner import KINDS, form
 
 LAYOUTS = ["dense", "int32"]
@@ -93,6 +95,16 @@ def test_the_last_pairs_are_remembered(memory):
         assert_close(s, change)
         assert_allclose(y, gradient_change, rtol=0, atol=1e-13)
         assert_allclose(sy, s @ y)
+
+
+@pytest.mark.parametrize(
+    ("K", "p", "n", "expected"), [(1, 10**6, 9, 20), (4, 100, 9, 20), (4, 10**5, 9, 8), (8, 9999, 10**6, 12)]
+)
+def test_pairs_of_several_outputs_take_no_more_memory_than_X(K, p, n, expected):
+    """Or 8 MB, but are at least 8. The last X takes 16 MB, and a pair 1.28 MB."""
+    X = sp.csr_array((np.ones(n), np.zeros(n, dtype=np.int32), np.arange(n + 1, dtype=np.int32)), shape=(n, p))
+    problem = FiniteSum(X, np.zeros((n, K)), np.ones(n), np.ones(K), "squared", True)
+    assert automatic_memory(problem) == expected
 
 
 @each(layout=LAYOUTS, loss=["squared", "squared-3"])

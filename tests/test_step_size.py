@@ -28,6 +28,7 @@ def sizes(policy, problem, start=None, k=(0, 1, 7, 1000), epoch=3, steps_per_epo
     schedule = policy.schedule(problem, start, steps_per_epoch)
     out = schedule(np.array(k, dtype=float), epoch)
     assert_allclose(schedule.steps(5, 3, epoch), schedule(np.array([5.0, 6.0, 7.0]), epoch).ravel())
+    assert_allclose(schedule.steps(5, 1, epoch, 0.25), schedule(np.array([5.0]), epoch).ravel() / 4)
     return out
 
 

@@ -96,7 +96,9 @@ NB_MODULE(_kernels, m) {
         .def("sdca_epoch", &Kernels::sdca_epoch, "order"_a.noconvert(), "n_samples"_a, "squared_norm"_a.noconvert(),
              "intercept_square"_a, "theta"_a.noconvert(), "residual"_a.noconvert(), release())
         .def("sgd_epoch", &Kernels::sgd_epoch, "order"_a.noconvert(), "batch"_a, "steps"_a.noconvert(),
-             "theta"_a.noconvert(), "total"_a.noconvert() = nb::none(), release())
+             "theta"_a.noconvert(), "total"_a.noconvert() = nb::none(), "n_threads"_a = 1, release())
+        .def("is_large_batch", &Kernels::is_large_batch, "batch"_a,
+             "Whether `n_threads` threads share a step on so many rows.")
         .def("sag_epoch", &Kernels::sag_epoch, "order"_a.noconvert(), "steps"_a.noconvert(), "theta"_a.noconvert(),
              "table"_a.noconvert(), "sum"_a.noconvert(), "n_seen"_a, "metric"_a.noconvert() = nb::none(),
              "group"_a.noconvert() = nb::none(), "frequency"_a.noconvert() = nb::none(),
@@ -108,14 +110,14 @@ NB_MODULE(_kernels, m) {
              "total"_a.noconvert() = nb::none(), release())
         .def("svrg_epoch", &Kernels::svrg_epoch, "order"_a.noconvert(), "batch"_a, "steps"_a.noconvert(),
              "theta"_a.noconvert(), "snapshot_residual"_a.noconvert(), "full_gradient"_a.noconvert(),
-             "total"_a.noconvert() = nb::none(), release())
+             "total"_a.noconvert() = nb::none(), "n_threads"_a = 1, release())
         .def("rule_epoch",
              [](const Kernels& self, Order order, size_t batch, ConstVector eta, Vector theta, PyRule& rule,
-                std::optional<Vector> total) {
-                 self.rule_epoch(order, batch, eta, theta, *rule.rule, rule.size, total);
+                std::optional<Vector> total, size_t n_threads) {
+                 self.rule_epoch(order, batch, eta, theta, *rule.rule, rule.size, total, n_threads);
              },
              "order"_a.noconvert(), "batch"_a, "eta"_a.noconvert(), "theta"_a.noconvert(), "rule"_a,
-             "total"_a.noconvert() = nb::none(), release())
+             "total"_a.noconvert() = nb::none(), "n_threads"_a = 1, release())
         .def("is_lazy",
              [](const Kernels& self, const PyRule& rule, size_t batch) { return self.is_lazy(*rule.rule, batch); },
              "rule"_a, "batch"_a, "Whether rule_epoch works on the features that a batch touches alone.");

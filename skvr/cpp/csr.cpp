@@ -1,3 +1,5 @@
+#define SKVR_SPARSE_ROWS
+
 #include "kernels.hpp"
 
 void skvr::bind_csr_rows(nb::module_& m) {

@@ -15,7 +15,7 @@ namespace skvr {
 
 // sgd (batch = 1) and minibatch: w -= eta (1/|B| sum_{i in B} grad f_i(w)), grad f_i(w) = r_i x_i + alpha w.
 template <class Data>
-SKVR_CLONES void sgd_epoch(const Data& data, const int64_t* order, size_t n, size_t batch, Steps<Data> steps,
+SKVR_ROW_CLONES void sgd_epoch(const Data& data, const int64_t* order, size_t n, size_t batch, Steps<Data> steps,
                            double* theta, double* total) {
     const size_t K = data.n_outputs();
     std::vector<double> z(batch * K), r(batch * K), a(batch * K);
@@ -90,7 +90,7 @@ inline size_t table_epoch(const Data& data, const int64_t* order, size_t n, Step
 
 // sag: g_i <- grad loss_i(w), w -= eta (mean of the g + alpha w). Schmidt, Le Roux and Bach (2017), algorithm 1.
 template <class Data>
-SKVR_CLONES size_t sag_epoch(const Data& data, const int64_t* order, size_t n, Steps<Data> steps, double* theta,
+SKVR_ROW_CLONES size_t sag_epoch(const Data& data, const int64_t* order, size_t n, Steps<Data> steps, double* theta,
                              double* total, Table table, Metric metric) {
     return table_epoch(data, order, n, std::move(steps), theta, total, table, metric,
                        [](double, double) { return 0.0; });
@@ -99,7 +99,7 @@ SKVR_CLONES size_t sag_epoch(const Data& data, const int64_t* order, size_t n, S
 // saga: w -= eta (g_i new - g_i old + old mean of the g + alpha w). Defazio, Bach and Lacoste-Julien (2014), eq. 7. The
 // old mean is the new mean less its change.
 template <class Data>
-SKVR_CLONES size_t saga_epoch(const Data& data, const int64_t* order, size_t n, Steps<Data> steps, double* theta,
+SKVR_ROW_CLONES size_t saga_epoch(const Data& data, const int64_t* order, size_t n, Steps<Data> steps, double* theta,
                               double* total, Table table, Metric metric) {
     return table_epoch(data, order, n, std::move(steps), theta, total, table, metric,
                        [](double change, double change_of_mean) { return change - change_of_mean; });
@@ -109,7 +109,7 @@ SKVR_CLONES size_t saga_epoch(const Data& data, const int64_t* order, size_t n, 
 // Zhang (2013), figure 1. The snapshot's residuals are stored, so its gradients cost nothing; and alpha w stands for
 // alpha (w - snapshot) + alpha snapshot. A line search takes the loss of the batch as it is, uncorrected.
 template <class Data>
-SKVR_CLONES void svrg_epoch(const Data& data, const int64_t* order, size_t n, size_t batch, Steps<Data> steps,
+SKVR_ROW_CLONES void svrg_epoch(const Data& data, const int64_t* order, size_t n, size_t batch, Steps<Data> steps,
                             double* theta, double* total, const double* snapshot_residual, double* full_gradient) {
     const size_t K = data.n_outputs();
     std::vector<double> z(batch * K), r(batch * K), a(batch * K);

@@ -83,7 +83,7 @@ inline void prefetch(const Data& data, const int64_t* order, size_t s, size_t n,
 }
 
 template <class Data>
-SKVR_CLONES void raw_predictions(const Data& data, const int64_t* order, size_t n, const double* theta, double* z) {
+SKVR_ROW_CLONES void raw_predictions(const Data& data, const int64_t* order, size_t n, const double* theta, double* z) {
     for (size_t s = 0; s < n; ++s) data.predict(size_t(order[s]), theta, z + size_t(order[s]) * data.n_outputs());
 }
 
@@ -183,7 +183,7 @@ SKVR_CLONES void residuals(const Data& data, const int64_t* order, size_t n, con
 
 // out += sum_i r_i x_i', without the 1/n
 template <class Data>
-SKVR_CLONES void add_gradients(const Data& data, const int64_t* order, size_t n, const double* r, double* out) {
+SKVR_ROW_CLONES void add_gradients(const Data& data, const int64_t* order, size_t n, const double* r, double* out) {
     const size_t K = data.n_outputs(), together = data.rows.added_in_a_pass();
     std::vector<double> a(together * K);
     for (size_t s = 0; s < n; s += together) {

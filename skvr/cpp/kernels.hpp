@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "epochs.hpp"
+#include "large_batches.hpp"
 #include "rule_epochs.hpp"
 #include "second_order.hpp"
 
@@ -71,7 +72,9 @@ struct Kernels {
                                       Vector out) const = 0;
     virtual void sdca_epoch(Order, double n_samples, ConstVector squared_norm, double intercept_square, Vector theta,
                             Vector residual) const = 0;
-    virtual void sgd_epoch(Order, size_t batch, StepSizes, Vector theta, std::optional<Vector> total) const = 0;
+    virtual bool is_large_batch(size_t batch) const = 0;
+    virtual void sgd_epoch(Order, size_t batch, StepSizes, Vector theta, std::optional<Vector> total,
+                           size_t n_threads) const = 0;
     virtual size_t sag_epoch(Order, StepSizes, Vector theta, Vector table, Vector sum, size_t n_seen,
                              std::optional<ConstVector> metric, std::optional<Order> group,
                              std::optional<ConstVector> frequency, std::optional<ConstVector> initial_residual,
@@ -80,9 +83,9 @@ struct Kernels {
                               std::optional<ConstVector> metric, std::optional<Order> group,
                               std::optional<ConstVector> frequency, std::optional<Vector> total) const = 0;
     virtual void svrg_epoch(Order, size_t batch, StepSizes, Vector theta, ConstVector snapshot_residual,
-                            Vector full_gradient, std::optional<Vector> total) const = 0;
+                            Vector full_gradient, std::optional<Vector> total, size_t n_threads) const = 0;
     virtual void rule_epoch(Order, size_t batch, ConstVector eta, Vector theta, Rule& rule, size_t state_size,
-                            std::optional<Vector> total) const = 0;
+                            std::optional<Vector> total, size_t n_threads) const = 0;
     virtual bool is_lazy(const Rule& rule, size_t batch) const = 0;
 };
 
@@ -216,7 +219,8 @@ struct KernelsOf final : Kernels {
     void add_gram(Order order, ConstVector weight, Vector gram) const override {
         const size_t q = data.rows.n_features + 1;
         check(order);
-        require(weight.size() == order.size() && gram.size() == q * q, "gram must be square with n_features + 1 rows");
+        require(weight.size() == order.size() && gram.size() == q * (q + 1) / 2,
+                "gram must be a triangle with n_features + 1 rows");
         skvr::add_gram(data, order.data(), order.size(), weight.data(), gram.data());
     }
     void add_gradient_changes(Order order, ConstVector weight, ConstVector theta, ConstVector residual,
@@ -236,11 +240,16 @@ struct KernelsOf final : Kernels {
         else
             require(false, "sdca_epoch is for one output");
     }
-    void sgd_epoch(Order order, size_t batch, StepSizes step_sizes, Vector theta,
-                   std::optional<Vector> total) const override {
+    bool is_large_batch(size_t batch) const override { return skvr::is_large_batch(data, batch); }
+    void sgd_epoch(Order order, size_t batch, StepSizes step_sizes, Vector theta, std::optional<Vector> total,
+                   size_t n_threads) const override {
         check(order), per_parameter(theta), total_fits(total);
-        skvr::sgd_epoch(data, order.data(), order.size(), batch, steps(step_sizes, order, batch), theta.data(),
-                        data_or_null(total));
+        Steps<Data> eta = steps(step_sizes, order, batch);
+        if constexpr (!Data::Rows::sparse)
+            if (is_large_batch(batch))
+                return large_linear_epoch(data, n_threads, order.data(), order.size(), batch, std::move(eta),
+                                          theta.data(), data_or_null(total));
+        skvr::sgd_epoch(data, order.data(), order.size(), batch, std::move(eta), theta.data(), data_or_null(total));
     }
     size_t sag_epoch(Order order, StepSizes step_sizes, Vector theta, Vector table, Vector sum, size_t n_seen,
                      std::optional<ConstVector> metric, std::optional<Order> group, std::optional<ConstVector> frequency,
@@ -267,23 +276,32 @@ struct KernelsOf final : Kernels {
                                 checked(metric, group));
     }
     void svrg_epoch(Order order, size_t batch, StepSizes step_sizes, Vector theta, ConstVector snapshot_residual,
-                    Vector full_gradient, std::optional<Vector> total) const override {
+                    Vector full_gradient, std::optional<Vector> total, size_t n_threads) const override {
         check(order), per_parameter(theta), total_fits(total);
         per_row(snapshot_residual), per_parameter(full_gradient);
-        skvr::svrg_epoch(data, order.data(), order.size(), batch, steps(step_sizes, order, batch), theta.data(),
-                         data_or_null(total), snapshot_residual.data(), full_gradient.data());
+        Steps<Data> eta = steps(step_sizes, order, batch);
+        if constexpr (!Data::Rows::sparse)
+            if (is_large_batch(batch))
+                return large_linear_epoch(data, n_threads, order.data(), order.size(), batch, std::move(eta),
+                                          theta.data(), data_or_null(total), snapshot_residual.data(),
+                                          full_gradient.data());
+        skvr::svrg_epoch(data, order.data(), order.size(), batch, std::move(eta), theta.data(), data_or_null(total),
+                         snapshot_residual.data(), full_gradient.data());
     }
     void rule_epoch(Order order, size_t batch, ConstVector eta, Vector theta, Rule& rule, size_t state_size,
-                    std::optional<Vector> total) const override {
+                    std::optional<Vector> total, size_t n_threads) const override {
         check(order), steps(eta, order, batch), per_parameter(theta);
         require(state_size == data.size(), "the rule's state has the wrong size");
-        if (total) per_parameter(*total);
-        const auto run = [&](auto& epoch) {
-            epoch(data, rule, order.data(), order.size(), batch, eta.data(), theta.data(), total ? total->data() : nullptr);
-        };
-        if constexpr (Data::Rows::sparse)
-            if (is_lazy(rule, batch)) return run(skvr::lazy_rule_epoch<Data>);
-        run(skvr::rule_epoch<Data>);
+        total_fits(total);
+        double* sum = data_or_null(total);
+        if constexpr (Data::Rows::sparse) {
+            if (is_lazy(rule, batch))
+                return lazy_rule_epoch(data, rule, order.data(), order.size(), batch, eta.data(), theta.data(), sum);
+        } else if (is_large_batch(batch)) {
+            return large_rule_epoch(data, n_threads, rule, order.data(), order.size(), batch, eta.data(), theta.data(),
+                                    sum);
+        }
+        skvr::rule_epoch(data, rule, order.data(), order.size(), batch, eta.data(), theta.data(), sum);
     }
     bool is_lazy(const Rule& rule, size_t batch) const override {
         if constexpr (Data::Rows::sparse)

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "triangle.hpp"
 #include "vector.hpp"
 
 namespace skvr {
@@ -64,10 +65,17 @@ struct DenseRows {
         for (size_t j = 0; j < n_features; ++j) out[j] = a * ((double(x[j]) - mean[j]) * inverse_scale[j]);
     }
 
-    // gram_jl += h x_j x_l for l <= j, `stride` entries a row
-    void add_outer_product(size_t i, double h, double* gram, size_t stride) const {
+    // gram += h (x_i, 1) (x_i, 1)'
+    void add_outer_product(size_t i, double h, Triangle gram) const {
         const T* x = row(i);
-        for (size_t j = 0; j < n_features; ++j) add_multiple(h * double(x[j]), x, gram + j * stride, j + 1);
+        const size_t p = n_features, half = gram.half();
+        for (size_t j = 0; j < half; ++j) {
+            add_multiple(h * double(x[j]), x + j, gram.column(j) + j, p - j);
+            gram.column(j)[p] += h * double(x[j]);
+        }
+        for (size_t j = half; j < p; ++j) add_multiple(h * double(x[j]), x + half, gram.row(j), j - half + 1);
+        add_multiple(h, x + half, gram.row(p), p - half);
+        gram.row(p)[p - half] += h;
     }
 
     // ||(x_i - mean) inverse_scale||^2
@@ -160,12 +168,23 @@ struct CsrRows {
         for_each_nonzero(i, [&](size_t j, double x) { out[j] = a * ((x - mean[j]) * inverse_scale[j]); });
     }
 
-    void add_outer_product(size_t i, double h, double* gram, size_t stride) const {
-        for (size_t t = size_t(indptr[i]); t < size_t(indptr[i + 1]); ++t) {
+    void add_outer_product(size_t i, double h, Triangle gram) const {
+        const size_t end = size_t(indptr[i + 1]), p = n_features, half = gram.half();
+        size_t t = size_t(indptr[i]);
+        for (; t < end && size_t(indices[t]) < half; ++t) {  // the columns are sorted
             const double hx = h * double(data[t]);
-            double* row = gram + size_t(indices[t]) * stride;
-            for (size_t u = size_t(indptr[i]); u <= t; ++u) row[indices[u]] += hx * double(data[u]);  // sorted columns
+            double* column = gram.column(size_t(indices[t]));
+            for (size_t u = t; u < end; ++u) column[indices[u]] += hx * double(data[u]);
+            column[p] += hx;
         }
+        double* last = gram.row(p);
+        for (const size_t first = t; t < end; ++t) {
+            const double hx = h * double(data[t]);
+            double* row = gram.row(size_t(indices[t]));
+            for (size_t u = first; u <= t; ++u) row[size_t(indices[u]) - half] += hx * double(data[u]);
+            last[size_t(indices[t]) - half] += hx;
+        }
+        last[p - half] += h;
     }
 
     double standardised_norm(size_t i, const double* mean, const double* inverse_scale, double of_zeros) const {

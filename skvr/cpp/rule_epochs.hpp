@@ -19,7 +19,7 @@ inline void update_intercepts(const Data& data, Rule& rule, const double* g, con
 // Every coordinate at every step: O(p K) a step, whatever the layout. With alpha > 0, as with a rule that moves when
 // g = 0, a coordinate that a CSR row does not touch has no closed form to wait for.
 template <class Data>
-SKVR_CLONES void rule_epoch(const Data& data, Rule& rule, const int64_t* order, size_t n, size_t batch,
+SKVR_ROW_CLONES void rule_epoch(const Data& data, Rule& rule, const int64_t* order, size_t n, size_t batch,
                             const double* eta, double* theta, double* total) {
     const size_t K = data.n_outputs();
     std::vector<double> z(K), r(abreast * K), g(data.size());
@@ -49,7 +49,7 @@ SKVR_CLONES void rule_epoch(const Data& data, Rule& rule, const int64_t* order, 
             });
             update_intercepts(data, rule, g.data(), eta, theta);
         }
-        if (total) add_multiple(1.0, theta, total, data.size());
+        if (total) add_multiple(1.0, theta, total, data.n_parameters());
     }
 }
 
@@ -65,7 +65,7 @@ inline bool touches_few_features(const Rows& rows, size_t batch) {
 // CSR rows, alpha = 0 and a rule with a closed form: only the features that a batch touches are worked on, each brought
 // up to date first, and all of them at the end.
 template <class Data>
-SKVR_CLONES void lazy_rule_epoch(const Data& data, Rule& rule, const int64_t* order, size_t n, size_t batch,
+SKVR_ROW_CLONES void lazy_rule_epoch(const Data& data, Rule& rule, const int64_t* order, size_t n, size_t batch,
                                  const double* eta, double* theta, double* total) {
     const size_t K = data.n_outputs(), p = data.rows.n_features;
     std::vector<double> z(K), r(K), g(data.size());
@@ -111,7 +111,8 @@ SKVR_CLONES void lazy_rule_epoch(const Data& data, Rule& rule, const int64_t* or
                 if (total) total[q] += theta[q];
             }
         std::fill(g.begin() + std::ptrdiff_t(data.n_coefficients()), g.end(), 0.0);
-        if (total) add_multiple(1.0, theta + data.n_coefficients(), total + data.n_coefficients(), K);
+        if (total)
+            for (size_t q = data.n_coefficients(); q < data.n_parameters(); ++q) total[q] += theta[q];
     }
     for (n_touched = 0; n_touched < p; ++n_touched) touched[n_touched] = {n_touched, step - last[n_touched]};
     catch_up();

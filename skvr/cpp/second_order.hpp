@@ -12,7 +12,7 @@ namespace skvr {
 // out_s = (root_sk (x_i - mean) / scale, root_sk [intercept]) for k < n_roots side by side, i = order[s], so that
 // out' out is the Hessian's part in centred and scaled columns.
 template <class Data>
-SKVR_CLONES void scaled_rows(const Data& data, const int64_t* order, size_t n, const double* root, size_t n_roots,
+SKVR_ROW_CLONES void scaled_rows(const Data& data, const int64_t* order, size_t n, const double* root, size_t n_roots,
                              const double* mean, const double* inverse_scale, double* out) {
     const size_t p = data.rows.n_features;
     for (size_t s = 0; s < n; ++s)
@@ -26,7 +26,7 @@ SKVR_CLONES void scaled_rows(const Data& data, const int64_t* order, size_t n, c
 // Sums over the rows of weight [x_j stored], weight (x_j - centre_j) and weight (x_j - centre_j)^2, the last two over the
 // stored values only.
 template <class Data>
-SKVR_CLONES void add_moments(const Data& data, const int64_t* order, size_t n, const double* centre, double* stored,
+SKVR_ROW_CLONES void add_moments(const Data& data, const int64_t* order, size_t n, const double* centre, double* stored,
                              double* first, double* second) {
     for (size_t s = 0; s < n; ++s)
         data.rows.add_moments(size_t(order[s]), data.weight[size_t(order[s])], centre, stored, first, second);
@@ -34,7 +34,7 @@ SKVR_CLONES void add_moments(const Data& data, const int64_t* order, size_t n, c
 
 // norms_i = ||(x_i - mean) / scale||^2
 template <class Data>
-SKVR_CLONES void standardised_norms(const Data& data, const int64_t* order, size_t n, const double* mean,
+SKVR_ROW_CLONES void standardised_norms(const Data& data, const int64_t* order, size_t n, const double* mean,
                                     const double* inverse_scale, double* norms) {
     double of_zeros = 0;
     for (size_t j = 0; j < data.rows.n_features; ++j) of_zeros += mean[j] * mean[j] * (inverse_scale[j] * inverse_scale[j]);
@@ -42,23 +42,17 @@ SKVR_CLONES void standardised_norms(const Data& data, const int64_t* order, size
         norms[size_t(order[s])] = data.rows.standardised_norm(size_t(order[s]), mean, inverse_scale, of_zeros);
 }
 
-// gram += sum_s weight_s (x_i, 1) (x_i, 1)', the lower triangle, row by row (p + 1 entries each).
+// gram += sum_s weight_s (x_i, 1) (x_i, 1)', i = order[s]
 template <class Data>
-SKVR_CLONES void add_gram(const Data& data, const int64_t* order, size_t n, const double* weight, double* gram) {
-    const size_t p = data.rows.n_features, q = p + 1;
-    for (size_t s = 0; s < n; ++s) {
-        const size_t i = size_t(order[s]);
-        const double h = weight[s];
-        data.rows.add_outer_product(i, h, gram, q);
-        data.rows.add(order + s, 1, &h, 1, gram + p * q);
-        gram[p * q + p] += h;
-    }
+SKVR_ROW_CLONES void add_gram(const Data& data, const int64_t* order, size_t n, const double* weight, double* gram) {
+    const Triangle out{gram, data.rows.n_features + 1};
+    for (size_t s = 0; s < n; ++s) data.rows.add_outer_product(size_t(order[s]), weight[s], out);
 }
 
 // out += sum_s weight_s (r_i(theta) - r_i) x_i', i = order[s]: the change of a batch's gradient since the snapshot whose
 // residuals are r.
 template <class Data>
-SKVR_CLONES void add_gradient_changes(const Data& data, const int64_t* order, size_t n, const double* weight,
+SKVR_ROW_CLONES void add_gradient_changes(const Data& data, const int64_t* order, size_t n, const double* weight,
                                       const double* theta, const double* r, double* out) {
     const size_t K = data.n_outputs();
     std::vector<double> z(K), change(K);
@@ -78,7 +72,7 @@ SKVR_CLONES void add_gradient_changes(const Data& data, const int64_t* order, si
 // intercept is the coefficient of a column of the value s, s^2 = `intercept_square`, about a centre (see
 // solvers/sdca.py): it moves with b += s^2 times what the coefficient of x = 1 would move by. One output.
 template <class Data>
-SKVR_CLONES void sdca_epoch(const Data& data, const int64_t* order, size_t n, double n_samples, const double* squared_norm,
+SKVR_ROW_CLONES void sdca_epoch(const Data& data, const int64_t* order, size_t n, double n_samples, const double* squared_norm,
                             double intercept_square, double* theta, double* r) {
     const double scale = 1 / (data.alpha[0] * n_samples);
     double& intercept = theta[data.n_coefficients()];

@@ -45,7 +45,7 @@ public:
 private:
     size_t task(size_t k) const { return n_tasks == 1 ? 0 : k; }
 
-    SKVR_CLONES void raise(const int64_t* rows, size_t m, const double* z, const double* r) {
+    SKVR_ROW_CLONES void raise(const int64_t* rows, size_t m, const double* z, const double* r) {
         constexpr double smallest = std::numeric_limits<double>::min(), largest = 1 / smallest;
         find_directions(rows, m, r);
         losses(rows, m, z, zero.data(), value.data());

@@ -14,6 +14,14 @@
 #define SKVR_CLONES
 #endif
 
+// For loops over rows. Those over CSR rows go from place to place in memory and have no use for wider vectors: a unit that
+// holds CSR rows compiles them once.
+#if defined(SKVR_SPARSE_ROWS) && defined(__GNUC__)
+#define SKVR_ROW_CLONES __attribute__((flatten))
+#else
+#define SKVR_ROW_CLONES SKVR_CLONES
+#endif
+
 // A promise that the vectors written do not overlap, without which their loop is not vectorised.
 #if defined(__GNUC__)
 #define SKVR_RESTRICT __restrict__

@@ -7,7 +7,7 @@ import scipy.sparse as sp
 
 from skvr import _kernels
 from skvr._validation import check_flag, check_number
-from skvr.smoothness import sign_curvature
+from skvr.smoothness import max_smoothness, sign_curvature
 from skvr.solvers.base import n_batches, next_steps
 from skvr.solvers.batch_size import DEFAULT_BATCH
 from skvr.solvers.first_order import FirstOrder
@@ -22,7 +22,7 @@ class _Adaptive(FirstOrder):
     refused_samplings = {  # noqa: RUF012
         "lipschitz": "the weights of its rows would enter the squared gradients that the rule divides by"
     }
-    streams = 0.5  # their steps have the size of a coefficient, 1 / ||x||
+    streams = True
 
     n_moments = 1  # vectors of state, flat as theta
 
@@ -60,7 +60,12 @@ class _Adaptive(FirstOrder):
     def init(self, problem, theta, rng):
         state = self._new_state(problem, moments=[problem.zeros() for _ in range(self.n_moments)])
         self._set_schedule(problem, theta, state, rng)
+        state.row_L = np.max(max_smoothness(problem))
         return state
+
+    def _start_of_chunk(self, problem, theta, state, rng):
+        # The first chunk's, chosen at the start; a step has the size of a coefficient, 1 / ||x||.
+        return state.start * min(1.0, np.sqrt(state.row_L / np.max(max_smoothness(problem))))
 
     def _automatic_batch(self, problem):
         moments = [problem.zeros() for _ in range(self.n_moments)]
@@ -73,7 +78,7 @@ class _Adaptive(FirstOrder):
         rule = self._rule(state.moments, state.k)
         for rows in problem.slices(state.sampling.draw(rng), state.batch):
             steps = next_steps(state, n_batches(len(rows), state.batch))
-            problem.kernels.rule_epoch(rows, state.batch, steps, theta, rule)
+            problem.kernels.rule_epoch(rows, state.batch, steps, theta, rule, n_threads=problem.n_threads)
         self._end_epoch(problem, theta, state)
 
 

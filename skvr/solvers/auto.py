@@ -16,6 +16,8 @@ NEWTON_WORK = 1e6
 # A Gram matrix of the columns is kept up to this size whatever X is, up to the next if there are as many rows, and in
 # any case while it is at most the last share of X.
 SMALL_GRAM, LARGE_GRAM, GRAM_OF_X = 1000, 3000, 1 / 20
+# Values a row. In columns scaled to equal curvature no eigenvalue of the Hessian is above it.
+SHORT_ROW = 32
 # SDCA needs about this many epochs for a digit at the most, where L-BFGS does not need more passes.
 DUAL_CONDITION = 100
 NEGLIGIBLE_CURVATURE = 1e-200
@@ -30,6 +32,7 @@ class Auto(Solver):
     - `LBFGS` with preconditioner "hessian" while a matrix of p + 1 columns is cheap: p + 1 <= 1000, or p + 1 <= 3000
       and
       n, or (p + 1)^2 at most a twentieth of the values of X;
+    - else `LBFGS` with preconditioner "diagonal" for rows of at most 32 values on average;
     - else `SDCA` for one output if c mean w_i ||x_i||^2 <= 100 n alpha, c the largest curvature of the loss;
     - else `LBFGS` without preconditioner.
 
@@ -59,13 +62,19 @@ class Auto(Solver):
         values = problem.X.nnz if sp.issparse(problem.X) else problem.X.size
         if columns <= max(SMALL_GRAM, min(n, LARGE_GRAM)) or columns**2 <= GRAM_OF_X * values:
             return LBFGS(), f"a matrix of {columns} columns is cheap beside {n} rows"
+        many = f"{columns} columns are too many for a matrix"
+        values_per_row = values / problem.X.shape[0]
+        if values_per_row <= SHORT_ROW:
+            return LBFGS(
+                "diagonal"
+            ), f"{many}, and rows of {values_per_row:.0f} values nearly orthogonal in scaled ones"
         if problem.n_outputs > 1:
-            return LBFGS("none"), f"{columns} columns are too many for a matrix, {problem.n_outputs} outputs for SDCA"
+            return LBFGS("none"), f"{many}, {problem.n_outputs} outputs for SDCA"
         c = CURVATURE[problem.loss]
         mean = c * (problem.weight @ problem.squared_row_norms) / n
         if problem.alpha[0] > 0 and mean <= DUAL_CONDITION * n * problem.alpha[0]:
-            return SDCA(), f"{columns} columns are too many for a matrix, and the penalty is strong enough for the dual"
-        return LBFGS("none"), f"{columns} columns are too many for a matrix, and the penalty too weak for the dual"
+            return SDCA(), f"{many}, and the penalty is strong enough for the dual"
+        return LBFGS("none"), f"{many}, and the penalty too weak for the dual"
 
 
 class ScaledSAGA(SAGA):

@@ -72,11 +72,21 @@ def n_batches(n_rows, batch):
     return -(-n_rows // batch)
 
 
-def next_steps(state, n_steps):
-    """Return the next steps as a kernel takes them, and count them."""
-    steps = state.schedule.steps(state.k, n_steps, state.epoch)
+def next_steps(state, n_steps, short=1.0):
+    """Return the next steps as a kernel takes them, and count them; the last step size is multiplied by `short`."""
+    steps = state.schedule.steps(state.k, n_steps, state.epoch, short)
     state.k += n_steps
     return steps
+
+
+def batch_steps(state, n_rows):
+    """Return the next steps over n_rows in batches, and count them.
+
+    A short last batch of m of b rows takes m/b of the step: (m/b) L_m <= L_b, but the smoothness L_m of few rows may be
+    many times L_b.
+    """
+    left = n_rows % state.batch
+    return next_steps(state, n_batches(n_rows, state.batch), left / state.batch if left else 1.0)
 
 
 def current_step_size(state):

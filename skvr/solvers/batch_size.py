@@ -30,7 +30,7 @@ class BatchSize(BaseEstimator):
 
 
 class GeometricBatch(BatchSize):
-    """A batch of start rate^epoch rows, at most all of them.
+    """A batch of start rate^epoch rows, rounded up to n over a whole number, at most all rows.
 
     The error e_k of a batch gradient falls as 1 / batch: ||e_k||^2 = O(rate^-epoch) then keeps pace with a method that
     without error would converge linearly.
@@ -73,10 +73,10 @@ class GeometricBatch(BatchSize):
         check_number("rate of GeometricBatch", self.rate, low=1)
 
     def next(self, problem, first, batch, epoch, measure):
-        exponent = epoch * math.log(self.rate)
-        if exponent >= math.log(problem.n_samples / first):
-            return problem.n_samples
-        return int(first * math.exp(exponent))
+        n, exponent = problem.n_samples, epoch * math.log(self.rate)
+        if exponent >= math.log(n / first):
+            return n
+        return _alike(int(first * math.exp(exponent)), n)
 
 
 class AdaptiveBatch(BatchSize):
@@ -125,7 +125,12 @@ class AdaptiveBatch(BatchSize):
         # The error of b rows drawn without replacement: variance (n - b) / (b (n - 1)) <= square / 2.
         share = variance / (variance + (n - 1) * GAIN * square) if variance > 0 else 0.0
         smallest = max(batch, min(n, math.ceil(n * share)))
-        return -(-n // (n // smallest))  # the batches of an epoch alike: a short last one would have a larger error
+        return _alike(smallest, n)
+
+
+def _alike(batch, n):
+    """Return the batch enlarged so that those of an epoch are alike: a short last one would have a larger error."""
+    return -(-n // (n // batch))
 
 
 POLICIES = {"geometric": GeometricBatch(), "adaptive": AdaptiveBatch()}

@@ -17,9 +17,7 @@ class FirstOrder(Solver):
     # How rows may be drawn, the default first, and why not otherwise.
     samplings = ()
     refused_samplings = {}  # noqa: RUF012
-    # Whether a step needs only the rows it draws, so that rows may come in chunks (`partial_fit`), and the power of
-    # L that an automatic step size goes down with where a chunk has larger rows; None: not.
-    streams = None
+    streams = False  # whether a step needs only the rows it draws, so that they may come in chunks (`partial_fit`)
     batch_size = 1  # a parameter where steps take batches
 
     def check(self):
@@ -50,7 +48,7 @@ class FirstOrder(Solver):
         if policy is None:
             policy = self._automatic_policy(problem)
             state.start = self._automatic_start(problem, theta, state, rng)
-        elif policy.start == "auto":
+        elif not policy.acts_per_step and policy.start == "auto":
             state.start = self._safe_step_size(problem, theta, state, rng)
         state.steps_per_epoch = n_batches(problem.n_samples, state.batch)
         self._apply(policy, problem, state)
@@ -79,14 +77,20 @@ class FirstOrder(Solver):
         """Return the m of a line search's step 1 / (m (L + alpha))."""
         return 1.0
 
-    def go_on(self, problem, theta, state, shrinkage):
-        """Prepare `state` for an epoch over a new chunk of rows; automatic step sizes are multiplied by `shrinkage`."""
+    def go_on(self, problem, theta, state, rng):
+        """Prepare `state` for an epoch over a new chunk of rows; an automatic step size may only be smaller for it."""
         state.sampling = SAMPLINGS[self.sampling](problem)
-        grows = get_batch_policy(self.batch_size) is not None
-        state.batch = min(state.batch, problem.n_samples) if grows else self._first_batch(problem)
-        if state.start is not None:
-            state.start = state.start * shrinkage
+        if get_batch_policy(self.batch_size) is None:
+            state.batch = self._first_batch(problem)
+        start = state.start
+        if start is not None:
+            state.start = self._start_of_chunk(problem, theta, state, rng)
         self._apply(get_step_policy(self.step_size) or self._automatic_policy(problem), problem, state)
+        state.start = start
+
+    def _start_of_chunk(self, problem, theta, state, rng):
+        """Return `state.start`, or what is safe for the rows of this chunk where it is smaller."""
+        return np.minimum(state.start, self._safe_step_size(problem, theta, state, rng))
 
     def _end_epoch(self, problem, theta, state):
         """Count an epoch, and let the batch grow."""

@@ -4,23 +4,28 @@ In columns x~ = (x - mean) / scale, w~ = scale w and b~ = b + mean . w, F is the
 diagonal of about 1: the rounding errors of its factor then are those of the problem, not of the units of X.
 """
 
+from functools import partial
+
 import numpy as np
 import scipy.linalg
 import scipy.sparse as sp
-from scipy.linalg.blas import dsyrk
 from scipy.special import softmax
 
 from skvr.smoothness import CURVATURE
+from skvr.solvers.triangle import Triangle, sum_of_products
 
-# Costs in values of X read by a pass over dense rows: a multiply-add of dsyrk, of scattered values, and what the loss
+# Costs in values of X read by a pass over dense rows: a multiply-add of BLAS, of scattered values, and what the loss
 # of a row costs an output beside its values.
 BLAS = 1 / 16
 SCATTERED = 0.7
 LOSS = 8
 SCATTERED_VALUES = 2**24  # products of one kernel call: some 10 ms, between which Python sees Ctrl-C
-PACKED_VALUES = 2**17  # values of a block of scaled rows: 1 MB, which stays in the cache between its making and dsyrk
+PACKED_VALUES = (
+    2**17
+)  # values of a block of scaled rows: 1 MB, which stays in the cache between its making and the product
 # Pivots and relative eigenvalues of the Hessian with unit diagonal below this are rounding errors.
 RANK_TOLERANCE = 1e-14
+SURE_PENALTY = 100 * RANK_TOLERANCE  # beside a diagonal of 1
 
 
 class Columns:
@@ -67,51 +72,47 @@ class Columns:
 
 
 def gram(problem, columns, weight):
-    """Return the lower triangle of mean_i weight_i (x~_i, 1)(x~_i, 1)'; `weight` has an entry a row of X."""
+    """Return the `Triangle` of mean_i weight_i (x~_i, 1)(x~_i, 1)'; `weight` has an entry a row of X."""
     if _cost_of_scattering(problem) < _cost_of_packing(problem, 1) and columns.nearly_centred:
         return _scattered_gram(problem, columns, weight)
     return packed_gram(problem, columns, np.sqrt(weight)[:, None])
 
 
 def packed_gram(problem, columns, root):
-    """Return the lower triangle of Z'Z / n, the rows of Z being root_ik (x~_i, 1) for all k side by side."""
+    """Return the `Triangle` of Z'Z / n, the rows of Z being root_ik (x~_i, 1) for all k side by side."""
     K, q = root.shape[1], problem.n_features + 1
-    out = np.zeros((K * q, K * q), order="F")
-    for rows in problem.row_slices(max(16, PACKED_VALUES // (K * q))):
-        Z = np.empty((len(rows), K * q))
+    height = max(16, PACKED_VALUES // (K * q))
+    block = np.empty((min(height, problem.n_samples), K * q))
+
+    def scaled_rows(rows):
+        Z = block[: len(rows)]
         problem.kernels.scaled_rows(rows, root[rows].ravel(), columns.mean, 1 / columns.data_scale, Z.ravel())
-        out = dsyrk(1 / problem.n_samples, Z.T, 1.0, out, lower=1, overwrite_c=1)
-    return out
+        return Z
+
+    return sum_of_products(K * q, map(scaled_rows, problem.row_slices(height)), 1 / problem.n_samples)
 
 
 def _scattered_gram(problem, columns, weight):
     """Gram matrix of the sparse rows as they are, centred and scaled afterwards."""
-    q = problem.n_features + 1
-    raw = np.zeros(q * q)
+    p = problem.n_features
+    out = Triangle(p + 1)
     products = _squared_nonzeros(problem).sum() / problem.n_samples
     for rows in problem.row_slices(max(1, int(SCATTERED_VALUES / max(1.0, products)))):
-        problem.kernels.add_gram(rows, weight[rows], raw)
-    raw = raw.reshape(q, q)
-    raw /= problem.n_samples
-    total, sums = raw[-1, -1], raw[-1, :-1]
-    # sum of (x - m)(x - m)' = sum of x x' - s m' - m s' + total m m', row by row: matrices of this size are dear
-    centred = sums - total * columns.mean
-    for j in range(q - 1):
-        raw[j, : j + 1] -= sums[j] * columns.mean[: j + 1]
-        raw[j, : j + 1] -= columns.mean[j] * centred[: j + 1]
-    raw[-1, :-1] = centred
-    if not problem.fit_intercept:
-        raw[-1] = 0.0
-    scale = np.append(1 / columns.data_scale, 1.0)
-    raw *= scale
-    raw *= scale[:, None]
-    for j in range(1, q):  # dsyrk fills columns: what is symmetric may be read as such, without a copy
-        raw[:j, j] = raw[j, :j]
-    return raw.T
+        problem.kernels.add_gram(rows, weight[rows], out.values)
+    out.values /= problem.n_samples
+    # sum of (x - m)(x - m)' = sum of x x' - s m' - m s' + total m m', for x and m with an entry 1 and 0 at their end
+    sums = out.values[out.position(p, np.arange(p + 1))]
+    mean = np.append(columns.mean, 0.0)
+    centred = sums - sums[-1] * mean
+    for i, rows, entries in out.runs():
+        entries -= sums[i] * mean[rows]
+        entries -= mean[i] * centred[rows]
+    out.scale(np.append(1 / columns.data_scale, float(problem.fit_intercept)))
+    return out
 
 
 def hessian(problem, columns, z):
-    """Return the Hessian of the mean weighted loss at raw predictions z (lower triangle), each output's intercept last.
+    """Return the `Triangle` of the Hessian of the mean weighted loss at raw predictions z, intercepts last.
 
     For K classes with probabilities p it consists of K x K blocks X' diag(w (p_k [k = m] - p_k p_m)) X / n: those off
     the diagonal are -Z'Z with Z the K matrices sqrt(w) p_k X side by side, those on it are formed apart, where
@@ -124,11 +125,12 @@ def hessian(problem, columns, z):
     K, q = problem.n_outputs, problem.n_features + 1
     p = softmax(z.reshape(-1, K), axis=1)
     H = packed_gram(problem, columns, np.sqrt(problem.weight)[:, None] * p)
-    H *= -1
+    H.values *= -1
     others = p @ (1 - np.eye(K))
+    i, j = (index.astype(np.int32) for index in np.tril_indices(q))
     for k in range(K):
-        own = slice(k * q, (k + 1) * q)
-        H[own, own] = gram(problem, columns, problem.weight * p[:, k] * others[:, k])
+        own = gram(problem, columns, problem.weight * p[:, k] * others[:, k])
+        H.values[H.position(k * q + i, k * q + j)] = own.values[own.position(i, j)]
     return H
 
 
@@ -155,53 +157,70 @@ def logistic_curvature(z):
     return e / (1 + e) ** 2
 
 
+def factorise(form, levels, penalties):
+    """Return a `Factor` of level H + penalty for each level and penalty, H = form() a `Triangle`.
+
+    Where the penalty alone makes sure that there is a Cholesky factor, the last takes the place of H.
+    """
+    H = form()
+    factors = []
+    for level, penalty in zip(levels, penalties, strict=True):
+        if len(factors) == len(levels) - 1 and penalty[:-1].min() > SURE_PENALTY:
+            H.values *= level
+            factors.append(Factor(H, penalty, lambda level=level: form().times(level)))
+        else:
+            factors.append(Factor(H.times(level), penalty, partial(H.times, level)))
+    return factors
+
+
 class Factor:
     """A factorised Hessian plus penalty: Cholesky, or the eigenpairs that are not rounding errors where singular.
 
     Parameters
     ----------
-    H : ndarray of shape (B q, B q)
-        Lower triangle; overwritten.
+    H : Triangle
+        Of B blocks of q rows; overwritten.
     penalty : ndarray of shape (q,)
         Added to the diagonal of every block.
+    anew : callable
+        Returns H as it was, which is needed where it has no Cholesky factor.
     """
 
-    def __init__(self, H, penalty):
+    def __init__(self, H, penalty, anew):
+        self._to_unit_diagonal(H, penalty)
+        self.cholesky = self.eigenpairs = None
+        if H.cholesky() and H.diagonal().min() ** 2 > RANK_TOLERANCE:
+            self.cholesky = H
+            return
+        H = anew()
+        self._to_unit_diagonal(H, penalty)
+        values, vectors = scipy.linalg.eigh(H.square(), lower=True, overwrite_a=True)
+        kept = values > RANK_TOLERANCE * values[-1]
+        self.eigenpairs = values[kept], vectors[:, kept]
+
+    def _to_unit_diagonal(self, H, penalty):
+        """Add the penalty; scale H to a diagonal of 1, and keep the scale."""
         q = len(penalty)
-        B = len(H) // q
-        diagonal = np.diag(H) + np.tile(penalty, B)
+        B = H.n // q
+        diagonal = H.diagonal() + np.tile(penalty, B)
         if B > 1:  # moving all classes together changes nothing, and the gradient has no part in it: give it curvature
             common = diagonal.reshape(B, q).sum(axis=0) / B**2
+            of_block = np.arange(q)
             for k in range(B):
                 for m in range(k):
-                    H[np.arange(k * q, (k + 1) * q), np.arange(m * q, (m + 1) * q)] += common
+                    H.add_at(k * q + of_block, m * q + of_block, common)
             diagonal += np.tile(common, B)
         unused = diagonal <= 0  # no data and no penalty: no gradient and no step
         diagonal[unused] = 1.0
         self.scale = 1 / np.sqrt(diagonal)
-        H *= self.scale
-        H *= self.scale[:, None]
-        H[np.diag_indices(B * q)] = 1.0
-        # Cholesky overwrites the lower triangle; the upper one keeps a copy for the case that it fails.
-        for k in range(B * q - 1):
-            H[k, k + 1 :] = H[k + 1 :, k]
-        self.eigenpairs = None
-        try:
-            self.cholesky = scipy.linalg.cho_factor(H, lower=True, overwrite_a=True, check_finite=False)
-            if np.diag(self.cholesky[0]).min() ** 2 > RANK_TOLERANCE:
-                return
-        except scipy.linalg.LinAlgError:
-            pass
-        H[np.diag_indices(B * q)] = 1.0
-        values, vectors = scipy.linalg.eigh(H, lower=False, overwrite_a=True)
-        kept = values > RANK_TOLERANCE * values[-1]
-        self.eigenpairs = values[kept], vectors[:, kept]
+        H.scale(self.scale)
+        H.set_diagonal(1.0)
 
     def solve(self, g):
         """Return H^-1 g for g of shape (B q,) or (B q, m)."""
         g = (self.scale * g.T).T
-        if self.eigenpairs is None:
-            solution = scipy.linalg.cho_solve(self.cholesky, g, check_finite=False)
+        if self.cholesky is not None:
+            solution = self.cholesky.solve(g)
         else:
             values, vectors = self.eigenpairs
             solution = vectors @ ((vectors.T @ g).T / values).T

@@ -1,8 +1,9 @@
 """L-BFGS whose initial matrix is an inverse Hessian, and which begins on growing samples of the rows."""
 
 import numpy as np
+import scipy.sparse as sp
 
-from skvr._validation import check_number
+from skvr._validation import check_count
 from skvr.smoothness import direction_curvature
 from skvr.solvers.base import Solver, new_state, next_steps
 from skvr.solvers.hessian import Columns, cost_of_gram, cost_of_hessian, cost_of_pass
@@ -19,6 +20,8 @@ STATISTICAL = 0.05
 SAMPLE_STEPS = 30
 FEW_PASSES = 8  # that a Gram matrix of all rows may cost for squared loss, before a sample's has to do
 KRONECKER_PASSES = 20  # at least, between two Kronecker products: the pairs make up for more than a new one would
+MOST_PAIRS, FEWEST_PAIRS = 20, 8
+SMALL_PAIRS = 2**23  # bytes that the pairs of several outputs may take whatever X is
 DRIFT = 1e-8  # of a squared gradient that is followed by its changes: below, their rounding errors may show
 
 
@@ -38,8 +41,9 @@ class LBFGS(Solver):
         H. "hessian": the matrix, in centred and scaled columns; for K classes the Kronecker product of their covariance
         and a Gram matrix, and the whole matrix later where it has at most 2000 rows. "nystrom": rank 50 plus the
         penalty. "diagonal": the curvature of each coordinate.
-    memory : int, default=20
-        Pairs of changes that B remembers.
+    memory : int or "auto", default="auto"
+        Pairs of changes that B remembers. "auto" is 20, and for several outputs fewer, but at least 8, where 20 would
+        take more memory than X and more than 8 MB.
 
     Raises
     ------
@@ -70,7 +74,7 @@ class LBFGS(Solver):
     estimates_bound = True
     is_behind_auto = True
 
-    def __init__(self, preconditioner="hessian", memory=20):
+    def __init__(self, preconditioner="hessian", memory="auto"):
         self.preconditioner = preconditioner
         self.memory = memory
 
@@ -81,7 +85,7 @@ class LBFGS(Solver):
 
     def check(self):
         check_preconditioner(self.preconditioner)
-        check_number("memory", self.memory, low=0, integer=True)
+        check_count("memory", self.memory, "a non-negative integer", low=0)
 
     def init(self, problem, theta, rng):
         return new_state(constant(1.0, problem), descent=None)
@@ -134,6 +138,16 @@ class LBFGS(Solver):
         return super().bound_estimate(problem, theta, state, certificate)
 
 
+def automatic_memory(problem):
+    """Return how many pairs to remember. Fewer cost passes: of several outputs they take no more memory than X."""
+    if problem.n_outputs == 1:
+        return MOST_PAIRS
+    X = problem.X
+    size = sum(a.nbytes for a in (X.data, X.indices, X.indptr)) if sp.issparse(X) else X.nbytes
+    pair = 2 * problem.zeros().nbytes
+    return int(np.clip(max(size, SMALL_PAIRS) // pair, FEWEST_PAIRS, MOST_PAIRS))
+
+
 class Descent:
     """A run of L-BFGS on one finite sum.
 
@@ -145,7 +159,8 @@ class Descent:
     """
 
     def __init__(self, solver, problem, columns, theta, preconditioner, rng):
-        self.kind, self.memory, self.rng = solver.preconditioner, solver.memory, rng
+        self.kind, self.rng = solver.preconditioner, rng
+        self.memory = automatic_memory(problem) if solver.memory == "auto" else solver.memory
         self.problem, self.columns, self.preconditioner = problem, columns, preconditioner
         self.theta = theta.copy()
         self.z = np.zeros(problem.X.shape[0] * problem.n_outputs)

@@ -11,8 +11,8 @@ from scipy.special import softmax
 from skvr.smoothness import CURVATURE
 from skvr.solvers.hessian import (
     RANK_TOLERANCE,
-    Factor,
     class_covariance,
+    factorise,
     gram,
     gram_product,
     hessian,
@@ -21,9 +21,6 @@ from skvr.solvers.hessian import (
 
 KINDS = ("hessian", "nystrom", "diagonal", "none")
 RANK = 50
-# Of the class covariance, in units of the second smallest; the smallest belongs to moving all classes together, and is
-# zero.
-SMALLEST_EIGENVALUE = 0.1
 TINY = np.finfo(np.float64).tiny
 
 
@@ -76,18 +73,10 @@ class Hessian:
 
     def __init__(self, problem, columns, z):
         self.problem, self.columns = problem, columns
-        if problem.loss != "squared":
-            self.factors = [(slice(None), self._factor(hessian(problem, columns, z), problem.alpha[0]))]
-        else:
-            H = gram(problem, columns, problem.weight)
-            alphas = np.unique(problem.alpha)
-            self.factors = [
-                (problem.alpha == alpha, self._factor(H if alpha == alphas[-1] else H.copy(order="F"), alpha))
-                for alpha in alphas
-            ]
-
-    def _factor(self, H, alpha):
-        return Factor(H, self.columns.penalty(alpha))
+        alphas = np.unique(problem.alpha)
+        penalties = [columns.penalty(alpha) for alpha in alphas]
+        factors = factorise(lambda: hessian(problem, columns, z), np.ones(len(alphas)), penalties)
+        self.factors = [(problem.alpha == alpha, factor) for alpha, factor in zip(alphas, factors, strict=True)]
 
     def solve(self, gradient, theta):
         g = self.columns.to_scaled(self.problem, gradient, theta)
@@ -114,14 +103,11 @@ class Kronecker:
     def __init__(self, problem, columns, z):
         self.problem, self.columns = problem, columns
         values, self.vectors, weight = class_eigenvalues(problem, z)
-        B = gram(problem, columns, weight)
-        levels = 4.0 ** np.round(np.log2(values) / 2)
-        penalty = columns.penalty(problem.alpha[0])
-        self.factors = []
-        for level in np.unique(levels)[::-1]:
-            # The last and smallest in place: a matrix less at a time.
-            scaled = np.multiply(level, B, out=B if level == levels.min() else None)
-            self.factors.append((levels == level, Factor(scaled, penalty)))
+        rounded = 4.0 ** np.round(np.log2(values) / 2)
+        levels = np.unique(rounded)[::-1]
+        penalties = [columns.penalty(problem.alpha[0])] * len(levels)
+        factors = factorise(lambda: gram(problem, columns, weight), levels, penalties)
+        self.factors = [(rounded == level, factor) for level, factor in zip(levels, factors, strict=True)]
 
     def solve(self, gradient, theta):
         g = self.vectors.T @ self.columns.to_scaled(self.problem, gradient, theta)
@@ -174,7 +160,12 @@ class Nystrom:
 
 
 def class_eigenvalues(problem, z):
-    """Return the eigenpairs of the class covariance, none near zero, and the weights of the rows in the Gram matrix."""
+    """Return the eigenpairs of the class covariance, none near zero, and the weights of the rows in the Gram matrix.
+
+    The smallest eigenvalue belongs to moving all classes together, which changes no probability: it is zero, and the
+    gradient has no part in it. It is given the value of the next.
+    """
     A, weight = class_covariance(problem, softmax(z.reshape(-1, problem.n_outputs), axis=1))
     values, vectors = np.linalg.eigh(A)
-    return np.maximum(values, max(SMALLEST_EIGENVALUE * values[1], TINY)), vectors, weight
+    values[0] = values[1]
+    return np.maximum(values, TINY), vectors, weight

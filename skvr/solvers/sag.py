@@ -26,10 +26,10 @@ class SAG(FirstOrder):
         :class:`~skvr.solvers.StepSize`).
     initial_table : {"zeros", "gradient", "centred-gradient"}, default="zeros"
         The g_i before a row is first drawn. "zeros" leaves such rows out of the mean (its divisor is the number of rows
-        drawn so far), so that the first epoch is like SGD's. "gradient" starts at the gradients of the starting
-        point, for one pass; from zero, at 1/L, the first epoch then often overshoots. "centred-gradient" subtracts
-        their mean, as the lecture's theorem does. A warm start keeps the last fit's table, and without one begins as
-        "gradient" does where this is "zeros".
+        drawn so far), so that the first epoch is like SGD's; with "lipschitz" draws they count as zeros. "gradient"
+        starts at the gradients of the starting point, for one pass; from zero, at 1/L, the first epoch then often
+        overshoots. "centred-gradient" subtracts their mean, as the lecture's theorem does. A warm start keeps the last
+        fit's table, and without one begins as "gradient" does where this is "zeros".
     sampling : {"uniform", "lipschitz"}, default="uniform"
         How rows are drawn: independently, all alike or half in proportion to L_i, with max_i L_i / (n q_i) < 2 mean L_i
         in the place of L.
@@ -85,6 +85,7 @@ class SAG(FirstOrder):
         undrawn = np.full(problem.X.shape[0] * problem.n_outputs, np.nan)
         if self.initial_table == "zeros" and not theta.any():
             state.table, state.sum, state.n_seen = undrawn, problem.zeros(), 0
+            self._count_all(problem, state)
         else:
             residual, gradient = problem.residual_gradient(theta)
             residual /= self._per_output(problem, state)
@@ -103,14 +104,20 @@ class SAG(FirstOrder):
         if len(memory) != problem.X.shape[0] * problem.n_outputs:  # of other data
             return self.init(problem, theta, rng)
         seen = ~np.isnan(memory.reshape(-1, problem.n_outputs)[problem.used, 0])
-        if not seen.any():
+        if not (seen.all() if self.initial_table == "gradient" else seen.any()):
             return self.init(problem, theta, rng)
         state = self._new_state(problem, average=self.average, initial_residual=None, centre=None)
         state.table, state.n_seen = memory / self._per_output(problem, state), int(np.count_nonzero(seen))
         state.sum = problem.n_samples * problem.loss_gradient(np.nan_to_num(memory))
+        self._count_all(problem, state)
         state.passes = 0.5
         self._set_schedule(problem, theta, state, rng)
         return state
+
+    def _count_all(self, problem, state):
+        """Let rows not yet drawn count as zeros where heavy ones come first, whose mean alone would be too large."""
+        if state.sampling.frequency is not None:
+            state.table, state.n_seen = np.nan_to_num(state.table), problem.n_samples
 
     def _per_output(self, problem, state):
         """Return what divides a row's residuals for its frequency, one number a row and output."""

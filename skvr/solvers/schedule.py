@@ -12,9 +12,11 @@ import numpy as np
 class Schedule:
     """The step sizes of one fit."""
 
-    def steps(self, k, n_steps, epoch):
-        """Return what a kernel takes as its next steps: their sizes, flat (n_steps x n_outputs)."""
-        return np.ascontiguousarray(self(np.arange(k, k + n_steps, dtype=np.float64), epoch)).ravel()
+    def steps(self, k, n_steps, epoch, short=1.0):
+        """Return what a kernel takes as its next steps: their sizes, flat (n_steps x n_outputs), the last `short`."""
+        sizes = np.array(self(np.arange(k, k + n_steps, dtype=np.float64), epoch))
+        sizes[-1:] *= short
+        return sizes.ravel()
 
 
 @dataclass
@@ -35,8 +37,8 @@ class PLSchedule(Schedule):
     k0: np.ndarray
 
     def __call__(self, k, epoch):
-        k = k[:, None] + self.k0
-        return (2 * k + 1) / (k + 1) / (2 * self.mu * (k + 1))
+        u = 1 / (k[:, None] + (self.k0 + 1))
+        return (2 - u) * u / (2 * self.mu)  # in this form nothing overflows
 
     @classmethod
     def entered_at(cls, step_size, mu):
@@ -87,8 +89,8 @@ class SearchSchedule(Schedule):
         eta = 1 / (self.multiple * (self.L + self.problem.alpha))
         return np.broadcast_to(eta, (len(k), self.problem.n_outputs))
 
-    def steps(self, k, n_steps, epoch):
-        return self.kernel
+    def steps(self, k, n_steps, epoch, short=1.0):
+        return self.kernel  # which looks at the rows of the batch, however few
 
 
 def per_output(step_size, problem):

@@ -5,7 +5,7 @@ import numpy as np
 from skvr import _kernels
 from skvr._validation import check_flag, check_number
 from skvr.smoothness import batch_smoothness, descent_step_size, full_smoothness, strong_convexity
-from skvr.solvers.base import n_batches, new_state, next_steps
+from skvr.solvers.base import batch_steps, new_state, next_steps
 from skvr.solvers.batch_size import DEFAULT_BATCH
 from skvr.solvers.batch_size import get_policy as get_batch_policy
 from skvr.solvers.first_order import FirstOrder
@@ -75,7 +75,7 @@ class _StochasticGradient(FirstOrder):
     converges_linearly = False
     step_size_policies = (*FirstOrder.step_size_policies, "line-search")
     samplings = ("shuffled", "cyclic", "uniform", "lipschitz")
-    streams = 1.0
+    streams = True
 
     def check(self):
         super().check()
@@ -114,16 +114,17 @@ class _StochasticGradient(FirstOrder):
 
     def epoch(self, problem, theta, state, rng):
         for rows in problem.slices(state.sampling.draw(rng), state.batch):
-            self._advance(rows, next_steps(state, n_batches(len(rows), state.batch)), theta, state)
+            self._advance(problem, rows, batch_steps(state, len(rows)), theta, state)
         self._end_epoch(problem, theta, state)
 
-    def _advance(self, rows, steps, theta, state):
+    def _advance(self, problem, rows, steps, theta, state):
         kernels = state.sampling.kernels
         if state.velocity is None:
-            kernels.sgd_epoch(rows, state.batch, steps, theta, state.total)
+            kernels.sgd_epoch(rows, state.batch, steps, theta, state.total, n_threads=problem.n_threads)
         else:
             rule = _kernels.nesterov if self.nesterov else _kernels.heavy_ball
-            kernels.rule_epoch(rows, state.batch, steps, theta, rule(state.velocity, self.momentum), state.total)
+            made = rule(state.velocity, self.momentum)
+            kernels.rule_epoch(rows, state.batch, steps, theta, made, state.total, n_threads=problem.n_threads)
 
 
 class SGD(_StochasticGradient):
@@ -194,7 +195,8 @@ class MiniBatch(_StochasticGradient):
     batch_size : int, float, str or policy, default="auto"
         Rows a step; the last batch of an epoch may be smaller. A float in (0, 1) is a share of the rows; "geometric"
         and "adaptive", or an object of :class:`~skvr.solvers.GeometricBatch` or :class:`~skvr.solvers.AdaptiveBatch`,
-        grow. "auto" is 32, and all rows for n <= 256. A step runs on one thread, whatever `n_jobs`.
+        grow. "auto" is 32, and all rows for n <= 256. From 131,072 values of X a batch on, `n_jobs` threads share the
+        steps on dense rows.
     sampling : {"shuffled", "cyclic", "uniform", "lipschitz"}, default="shuffled"
         As in `SGD`.
     momentum : float in [0, 1), default=0.0
@@ -227,8 +229,8 @@ class MiniBatch(_StochasticGradient):
 
     @property
     def converges_linearly(self):
-        """Whether it may: as gradient descent with an error that vanishes, where the batch grows."""
-        return get_batch_policy(self.batch_size) is not None
+        """Whether it may: as gradient descent with an error that vanishes, where the batch grows to all rows."""
+        return get_batch_policy(self.batch_size) is not None and self.sampling in ("shuffled", "cyclic")
 
     def __init__(
         self,

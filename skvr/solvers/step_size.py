@@ -123,9 +123,10 @@ class PL(StepSize):
     def schedule(self, problem, start, steps_per_epoch):
         mu = strong_convexity(problem)
         if np.any(mu == 0):
+            name = {"auto": "pl", np.inf: "pl-literal"}.get(self.start, self)
             raise ValueError(
-                f"step_size={'pl' if self.start == 'auto' else self!r} needs a strongly convex objective, but there is "
-                "no penalty: set a finite C or a positive alpha, or use step_size='auto'."
+                f"step_size={name!r} needs a strongly convex objective, but there is no penalty: set a finite C or a "
+                "positive alpha, or use step_size='auto'."
             )
         return PLSchedule.entered_at(self._start(problem, start), mu)
 
@@ -261,7 +262,6 @@ class LineSearch(StepSize):
     """
 
     acts_per_step = True
-    start = "auto"  # not a parameter: the step is 1 / (L + alpha) from the first one on
 
     def __init__(self, L_0="auto"):
         self.L_0 = L_0
@@ -298,8 +298,8 @@ POLICIES = {
 def check_step_size(step_size, names):
     """Raise unless `step_size` is a positive number, "auto", a policy named in `names`, or an object of one."""
     if isinstance(step_size, StepSize):
-        if not any(isinstance(step_size, type(POLICIES[name])) for name in names):
-            raise ValueError(f"step_size must be a policy among {names}, got {step_size!r}.")
+        if not names or (step_size.acts_per_step and "line-search" not in names):
+            raise ValueError(f"step_size must be a policy among {list(names)}, got {step_size!r}.")
         step_size.check()
         return
     names = ["auto", *names]

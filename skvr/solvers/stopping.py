@@ -12,6 +12,7 @@ from sklearn.base import clone
 
 from skvr._warnings import warn_of_convergence
 from skvr.solvers.base import current_step_size
+from skvr.solvers.step_size import PL, Exponential, InverseScaling, get_policy
 
 FIRST_EVALUATIONS = 3
 EVALUATION_GROWTH = 1.2  # an evaluation costs a pass: later ones are spaced so that all together cost a fraction
@@ -180,6 +181,8 @@ def _advice(problem, solver, step_size):
                 f"The step size {given:g} is probably too {size}: it is {relative:.2g} times the automatic one. "
                 "Use step_size='auto'."
             )
+    elif solver.converges_linearly and isinstance(get_policy(given), (Exponential, InverseScaling, PL)):
+        return f"The step size {given!r} decreases to zero. Use step_size='auto' or 'constant'."
     if solver.scales_columns:
         return "Increase max_iter."
     rms = np.sqrt(problem.second_moment())

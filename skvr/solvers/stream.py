@@ -4,8 +4,8 @@ from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
+from sklearn.base import clone
 
-from skvr.smoothness import max_smoothness
 from skvr.solvers.base import current_step_size
 from skvr.solvers.solve import not_finite
 
@@ -21,7 +21,7 @@ class Stream:
     theta : the last iterate, flat; its layout depends on whether the rows are sparse.
     is_sparse : whether they are.
     state : the solver's, without what belongs to a chunk; None before the first.
-    L : the largest smoothness of a row's loss seen; automatic step sizes are for it.
+    solver : a copy of what ran last; where it has changed a chunk starts anew, from the last iterate.
     step_size : of the next step, shape (n_outputs,).
     """
 
@@ -31,7 +31,7 @@ class Stream:
     theta: np.ndarray = None
     is_sparse: bool = False
     state: object = None
-    L: float = 0.0
+    solver: object = None
     step_size: np.ndarray = None
 
     def seen(self, sample_weight):
@@ -50,16 +50,23 @@ class Stream:
             If a coefficient stops being finite.
         """
         with np.errstate(over="ignore", invalid="ignore"):
-            L = float(np.max(max_smoothness(problem) - problem.alpha))
-            if self.state is None:
+            if self.state is None or not _equal(solver, self.solver):
+                self.solver = clone(solver)
                 self.state = solver.init(problem, self.theta, self.rng)
             else:
-                shrinkage = (self.L / L) ** solver.streams if L > self.L > 0 else 1.0
-                solver.go_on(problem, self.theta, self.state, shrinkage)
-            self.L = max(self.L, L)
+                solver.go_on(problem, self.theta, self.state, self.rng)
             solver.epoch(problem, self.theta, self.state, self.rng)
             if not np.all(np.isfinite(self.theta)):
                 raise not_finite(problem, solver, self.state, self.state.epoch)
         self.step_size = np.array(current_step_size(self.state))
         self.state.sampling = self.state.schedule = None  # they hold the chunk
         return solver.iterate(problem, self.theta, self.state)
+
+
+def _equal(solver, other):
+    """Whether two solvers are of one class and have the same parameters, those of policies included."""
+    return type(solver) is type(other) and _plain(solver) == _plain(other)
+
+
+def _plain(solver):
+    return {name: repr(value) for name, value in solver.get_params().items()}

@@ -4,7 +4,7 @@ import numpy as np
 
 from skvr._validation import check_number, check_option
 from skvr.smoothness import batch_smoothness
-from skvr.solvers.base import n_batches, next_steps
+from skvr.solvers.base import batch_steps, n_batches
 from skvr.solvers.first_order import FirstOrder
 from skvr.solvers.schedule import inverse
 
@@ -98,17 +98,17 @@ class SVRG(FirstOrder):
             if state.rows_left == 0:
                 self._take_snapshot(problem, theta, state)
             for rows in problem.slices(order[: state.rows_left], state.batch):
-                n_steps = n_batches(len(rows), state.batch)
                 state.sampling.kernels.svrg_epoch(
                     rows,
                     state.batch,
-                    next_steps(state, n_steps),
+                    batch_steps(state, len(rows)),
                     theta,
                     state.residual,
                     state.loss_gradient,
                     state.total,
+                    n_threads=problem.n_threads,
                 )
-                state.inner_steps += n_steps
+                state.inner_steps += n_batches(len(rows), state.batch)
             taken = min(len(order), state.rows_left)
             state.rows_left -= taken
             order = order[taken:]
