@@ -58,9 +58,11 @@ class Fuzzer:
         if name == "order":
             return self.order()
         if name == "batch":
-            return self.pick([1, 1, 2, 3, 9, 0, -1, 2**63, 1.5])
+            return self.pick([1, 1, 2, 3, 9, 0, -1, 2**40 + 1, 2**63, 2**64 - 1, 1.5])
         if name in ("n_seen", "n_samples", "intercept_square"):
             return self.pick([0, 1, int(self.n), int(self.n), int(self.n) + 1, -1, 1.0, np.nan, np.inf])
+        if name == "n_threads":
+            return self.pick([1, 1, 2, 4, 0, -1, 2**63])
         if name == "rule":
             return self.rule()
         if name == "group" and self.pick([True, False]):
