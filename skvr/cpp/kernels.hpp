@@ -113,7 +113,7 @@ struct KernelsOf final : Kernels {
         require(a.size() == data.size(), "a parameter vector has the wrong size");
     }
     void steps(const ConstVector& eta, const Order& order, size_t batch) const {
-        require(batch > 0, "batch must be positive");
+        require(batch > 0 && batch <= n, "batch must lie in 1 .. the number of rows");
         require(eta.size() == (order.size() + batch - 1) / batch * data.n_outputs(), "eta must be n_steps x n_outputs");
     }
     Steps<Data> steps(const StepSizes& step_sizes, const Order& order, size_t batch) const {
@@ -122,7 +122,7 @@ struct KernelsOf final : Kernels {
             return {data, eta->data()};
         }
         const auto& search = std::get<PyLineSearch>(step_sizes);
-        require(batch > 0, "batch must be positive");
+        require(batch > 0 && batch <= n, "batch must lie in 1 .. the number of rows");
         require(search.L.size() == Data::Loss::n_values(data.n_outputs()), "L must have n_tasks entries");
         require(std::all_of(search.L.data(), search.L.data() + search.L.size(),
                             [](double L) { return L > 0 && std::isfinite(L); }),
