@@ -167,9 +167,10 @@ def test_a_changed_solver_starts_anew_from_the_last_iterate():
     assert_allclose(still.coef_, 1.0)
 
 
-def test_a_small_chunk_does_not_shrink_a_growing_batch():
+@pytest.mark.parametrize("batch_size", [solvers.GeometricBatch(100, rate=1.0), solvers.AdaptiveBatch(100)])
+def test_a_small_chunk_does_not_shrink_a_growing_batch(batch_size):
     X, y = data(600)
-    model = LogisticRegression(solver="minibatch", step_size=0.1, batch_size=solvers.GeometricBatch(100, rate=1.0))
+    model = LogisticRegression(solver="minibatch", step_size=0.1, batch_size=batch_size)
     for last, size in ((256, 256), (261, 5), (262, 1), (562, 300)):
         model.partial_fit(X[last - size : last], y[last - size : last], classes=[0, 1])
     assert model._stream.state.batch >= 100

@@ -31,7 +31,7 @@ class FirstOrder(Solver):
         """Return a state with the sampling, the batch, and the sum of iterates where they are averaged."""
         state = new_state(None, **state)
         state.sampling = SAMPLINGS[self.sampling](problem)
-        state.batch = state.first_batch = self._first_batch(problem)
+        state.batch = state.first_batch = state.grown_batch = self._first_batch(problem)
         state.total = problem.zeros() if average else None
         return state
 
@@ -80,8 +80,8 @@ class FirstOrder(Solver):
     def go_on(self, problem, theta, state, rng):
         """Prepare `state` for an epoch over a new chunk of rows; an automatic step size may only be smaller for it."""
         state.sampling = SAMPLINGS[self.sampling](problem)
-        if get_batch_policy(self.batch_size) is None:
-            state.batch = self._first_batch(problem)
+        grows = get_batch_policy(self.batch_size) is not None
+        state.batch = min(state.grown_batch, problem.n_samples) if grows else self._first_batch(problem)
         start = state.start
         if start is not None:
             state.start = self._start_of_chunk(problem, theta, state, rng)
@@ -101,6 +101,7 @@ class FirstOrder(Solver):
             state.batch = policy.next(
                 problem, state.first_batch, state.batch, state.epoch, lambda: self._measure(problem, theta, state)
             )
+            state.grown_batch = max(state.grown_batch, state.batch)  # a small chunk does not shrink it
 
     def _measure(self, problem, theta, state):
         """Return ||grad F||^2 and the variance of one row's gradient estimate, E ||g_i||^2 - ||grad||^2. One pass."""
