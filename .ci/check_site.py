@@ -41,7 +41,10 @@ INSPECT = r"""
 const done = arguments[arguments.length - 1], wrong = [];
 (async () => {
   const formulas = [...document.querySelectorAll("span.math, div.math")];
-  if (formulas.length && !(window.MathJax && MathJax.startup)) wrong.push("MathJax did not start");
+  const started = () => window.MathJax && MathJax.startup && MathJax.startup.promise;
+  for (let tries = 0; formulas.length && !started() && tries < 200; ++tries)  // its script may come after the page
+    await new Promise(resolve => setTimeout(resolve, 100));
+  if (formulas.length && !started()) wrong.push("MathJax did not start");
   else if (formulas.length) await MathJax.startup.promise;
   const show = element => element.textContent.trim().slice(0, 60);
   for (const formula of formulas) {
