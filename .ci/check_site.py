@@ -34,7 +34,7 @@ FLAGS = [
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # so that what is loaded from elsewhere fails
 ]
 HERE = "this.site"  # stands for the folder where links are resolved
-TIMEOUT = 60  # seconds for an answer of the browser
+TIMEOUT = 120  # seconds for an answer of the browser
 
 # What is wrong with the page that is open, as a list of sentences.
 INSPECT = r"""
@@ -148,6 +148,7 @@ class Browser:
             "mobileEmulation": {"deviceMetrics": {"width": width, "height": height, "pixelRatio": 1.0}},
         }
         capabilities = {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
+        capabilities["timeouts"] = {"script": 1000 * TIMEOUT, "pageLoad": 1000 * TIMEOUT}
         session = self.ask("/session", {"capabilities": {"alwaysMatch": capabilities}})
         self.address += f"/session/{session['sessionId']}"
 
@@ -178,8 +179,9 @@ def check_pages(root, pages, chromium, chromedriver):
             with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
                 browser = Browser(chromium, chromedriver, *size, profile)
                 try:
-                    for page in pages:
-                        wrong += [f"{page}, {name}: {sentence}" for sentence in browser.inspect(address + page)]
+                    for page in pages:  # what is wrong is wrong twice: a busy machine may cut a page short
+                        found = browser.inspect(address + page) and browser.inspect(address + page)
+                        wrong += [f"{page}, {name}: {sentence}" for sentence in found]
                 finally:
                     browser.close()
     return wrong
