@@ -58,7 +58,7 @@ class GeometricBatch(BatchSize):
     >>> from sklearn.preprocessing import scale
     >>> from skvr import LogisticRegression, solvers
     >>> X, y = load_breast_cancer(return_X_y=True)
-    >>> clf = LogisticRegression(solver="minibatch", step_size="constant", batch_size=solvers.GeometricBatch(8))
+    >>> clf = LogisticRegression(C=0.01, solver="minibatch", step_size=0.1, batch_size=solvers.GeometricBatch(8))
     >>> clf = clf.set_params(tol=1e-3, random_state=0).fit(scale(X), y)
     >>> bool(clf.suboptimality_ <= 1e-3)
     True
@@ -108,7 +108,7 @@ class AdaptiveBatch(BatchSize):
     >>> from sklearn.preprocessing import scale
     >>> from skvr import LogisticRegression, solvers
     >>> X, y = load_breast_cancer(return_X_y=True)
-    >>> clf = LogisticRegression(solver="minibatch", step_size="constant", batch_size=solvers.AdaptiveBatch(8))
+    >>> clf = LogisticRegression(C=0.01, solver="minibatch", step_size=0.1, batch_size=solvers.AdaptiveBatch(8))
     >>> clf = clf.set_params(tol=1e-3, random_state=0).fit(scale(X), y)
     >>> bool(clf.suboptimality_ <= 1e-3)
     True

@@ -254,9 +254,10 @@ class LineSearch(StepSize):
     Examples
     --------
     >>> from sklearn.datasets import load_iris
+    >>> from sklearn.preprocessing import scale
     >>> from skvr import LogisticRegression
     >>> X, y = load_iris(return_X_y=True)
-    >>> clf = LogisticRegression(solver="sag", step_size="line-search", tol=1e-4, random_state=0).fit(X, y)
+    >>> clf = LogisticRegression(solver="sag", step_size="line-search", random_state=0).fit(scale(X), y)
     >>> bool(clf.suboptimality_ <= 1e-4)
     True
     """
