@@ -11,10 +11,12 @@ lines long.
 
 # %%
 # The problem
-# ----------- All rows are the same, x = 1. One of class 1 weighs 43.5, and 29 of class 0 weigh 1: the minimum is where
-# the heavy row wins, near the log odds of log(43.5 / 29) = 0.405 (the penalty is tiny). Rows are taken one by one in
-# their order, ``sampling="cyclic"``, and beta_1 = 0, as in the paper. The step size falls as :math:`1/\sqrt{1 +
-# \text{epochs}}`: this is not the noise of a constant step.
+# -----------
+# All rows are the same, x = 1. One of class 1 weighs 43.5, and 29 of class 0 weigh 1: the minimum is where the heavy
+# row wins, near the log odds of log(43.5 / 29) = 0.405 (the penalty is tiny). Rows are taken one by one in their order,
+# ``sampling="cyclic"``, and beta_1 = 0, as in the paper. The step size falls as :math:`1/\sqrt{1 + \text{epochs}}`:
+# this is not the noise of a constant step.
+
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.base import clone

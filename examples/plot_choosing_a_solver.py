@@ -10,9 +10,11 @@ package certifies how near to the minimum it is, so the question can be put to a
 
 # %%
 # Three kinds of data
-# ------------------- A hundred rows, which fit in the cache; 4000 sparse rows like texts, some 50 of 20,000 words
-# each; and 30,000 dense rows of 40 features. All columns are of like scale: with unscaled columns, all but ``auto``
-# are slower; see :doc:`plot_unscaled_features`.
+# -------------------
+# A hundred rows, which fit in the cache; 4000 sparse rows like texts, some 50 of 20,000 words each; and 30,000 dense
+# rows of 40 features. All columns are of like scale: with unscaled columns, all but ``auto`` are slower; see
+# :doc:`plot_unscaled_features`.
+
 import warnings
 
 import matplotlib.pyplot as plt
@@ -119,8 +121,8 @@ plt.show()
 # - **auto** is among the first on all three, and reaches 1e-6 in the time of 1e-2: it uses second derivatives or the
 #   dual. On a hundred rows all that converge take a few milliseconds.
 # - **sag, saga and svrg** come next, with steps as cheap as those of sgd and a time that grows with the digits. On the
-#   sparse rows svrg and saga are at 1e-2 before auto is, and svrg is as fast to the end. Between them it is a matter
-#   of the data: sag takes the longest steps, svrg stores no table of gradients beyond a number a row.
+#   sparse rows they are at 1e-2 before auto is, and hardly slower to the end. Between them it is a matter of the data:
+#   sag takes the longest steps, svrg stores no table of gradients beyond a number a row.
 # - **gd** pays a pass for each step, which is bearable where a pass is cheap and F well conditioned, and too slow on
 #   the sparse rows, where rare words make it badly conditioned.
 # - **sgd, minibatch and the adaptive rules** get to 1e-2 or 1e-4, if so far, and then need ten times the passes a

@@ -10,10 +10,12 @@ What helps SGD against the variance is the mean of its iterates.
 
 # %%
 # The same problem without and with noise
-# --------------------------------------- Least squares, 2000 rows, 20 features of unequal scale. On the left each step
-# takes all rows, on the right 10, drawn with replacement, as the theorems have it. With momentum beta a constant step
-# eta counts 1 / (1 - beta)-fold, since the velocity adds up that many gradients: so that the noise is comparable, eta
-# (1 - beta) is kept equal on the right. The lines are means over 10 runs.
+# ---------------------------------------
+# Least squares, 2000 rows, 20 features of unequal scale. On the left each step takes all rows, on the right 10, drawn
+# with replacement, as the theorems have it. With momentum beta a constant step eta counts 1 / (1 - beta)-fold, since
+# the velocity adds up that many gradients: so that the noise is comparable, eta (1 - beta) is kept equal on the right.
+# The lines are means over 10 runs.
+
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.base import clone

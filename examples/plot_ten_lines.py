@@ -21,9 +21,9 @@ plt.show()
 
 # %%
 # What to see
-# ----------- A straight line is a linear rate: every pass gains the same factor, as with gd, sag, saga and svrg. sgd
-# and adam start as fast and then level off. auto, the default, is done after a few steps, each of which is worth more
-# than a pass.
+# -----------
+# A straight line is a linear rate: every pass gains the same factor, as with gd, sag, saga and svrg. sgd and adam start
+# as fast and then level off. auto, the default, is done after a few steps, each of which is worth more than a pass.
 #
 # From here: :doc:`plot_compare_solvers` says what is behind each line, :doc:`plot_choosing_a_solver` which solver to
 # take.
