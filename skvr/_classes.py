@@ -2,6 +2,7 @@
 
 import numpy as np
 from sklearn.base import ClassifierMixin
+from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
 from sklearn.utils.validation import column_or_1d
@@ -38,13 +39,7 @@ class LinearClassifierMixin(ClassifierMixin):
         y = column_or_1d(y, warn=True)
         if len(self.classes_) < 2:
             raise ValueError(f"{type(self).__name__} needs at least 2 classes, got classes={self.classes_!r}.")
-        unknown = np.setdiff1d(y, self.classes_)
-        if len(unknown):
-            known = ", ".join(map(label, self.classes_))
-            raise ValueError(
-                f"y holds the label {label(unknown[0])}, which is not one of the classes [{known}] of the first call."
-            )
-        codes = np.searchsorted(self.classes_, y)
+        codes = class_codes(y, self.classes_, "not one of the classes of the first call")
         sample_weight = check_sample_weight(sample_weight, X)
         of_class = class_weights(self.classes_, codes, self.classes_, sample_weight, self.class_weight)
         sample_weight = weigh_classes(sample_weight, of_class[codes])
@@ -88,6 +83,21 @@ class LinearClassifierMixin(ClassifierMixin):
 def label(value):
     """Return a class as the user wrote it, for a message."""
     return repr(value.item() if isinstance(value, np.generic) else value)
+
+
+def class_codes(y, classes, unknown):
+    """Return the number of each label among the classes; raise ValueError where one is `unknown`, in words."""
+    others = np.setdiff1d(y, classes)
+    if len(others):
+        known = ", ".join(map(label, classes))
+        raise ValueError(f"y holds the label {label(others[0])}, which is {unknown}: [{known}].")
+    return np.searchsorted(classes, y)
+
+
+def indicators(codes, classes):
+    """Return the labels -1 and 1 of each class number: one column for two classes, else one a class."""
+    binarizer = LabelBinarizer(neg_label=-1, pos_label=1).fit(np.arange(len(classes)))
+    return binarizer.transform(codes).astype(np.float64)
 
 
 def encode_classes(y, sample_weight, class_weight):

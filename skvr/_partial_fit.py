@@ -5,6 +5,7 @@ import scipy.sparse as sp
 from sklearn.utils.metaestimators import available_if
 
 from skvr._blas import one_blas_thread
+from skvr._validation import check_total_weight
 from skvr.problem import FiniteSum
 from skvr.solvers import SOLVERS
 from skvr.solvers.solve import Result
@@ -17,7 +18,7 @@ def _streams(estimator):
     solver = estimator.solver
     kind = SOLVERS.get(solver) if isinstance(solver, str) else type(solver)
     if not getattr(kind, "streams", False):
-        names = [name for name, kind in SOLVERS.items() if getattr(kind, "streams", False)]
+        names = [name for name, kind in SOLVERS.items() if kind.streams]
         raise AttributeError(f"partial_fit needs one of the solvers {names}, got solver={solver!r}.")
     return True
 
@@ -35,9 +36,8 @@ class PartialFitMixin:
         """
         last = getattr(self, "_stream", None)
         stream = (last or Stream(self._rng(), *getattr(self, "_seen", (0, 0.0)))).seen(sample_weight)
+        check_total_weight("sample_weight of all rows seen", np.array([stream.weight]))
         alpha = penalty(stream.weight)
-        if not np.isfinite(stream.weight):
-            raise ValueError("The weights of all rows seen add up to more than float64 can hold. Scale sample_weight.")
         with one_blas_thread():
             mean_weight = stream.weight / stream.n_samples
             problem = FiniteSum(X, y, sample_weight, alpha, loss, bool(self.fit_intercept), self.n_jobs, mean_weight)

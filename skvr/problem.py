@@ -129,7 +129,7 @@ class FiniteSum:
             else:
                 yield self.rows[first : first + size]
 
-    @property
+    @cached_property
     def n_threads(self):
         """Number of threads that may run, at least 1."""
         return effective_n_jobs(self.n_jobs)

@@ -35,7 +35,8 @@ class RidgeBase(PartialFitMixin, FiniteSumEstimator):
 
         S is the sum of weights, or for a chunk of more rows the `total`; a chunk alone may have tiny targets.
         """
-        is_chunk, total = total is not None, sample_weight.sum() if total is None else total
+        is_chunk = total is not None
+        total = total if is_chunk else sample_weight.sum()
         with np.errstate(over="ignore"):
             alpha = check_alpha(self.alpha, Y.shape[1]) / total
             squares = sample_weight @ (Y * Y)

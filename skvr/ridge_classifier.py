@@ -1,10 +1,7 @@
 """Classification by ridge regression on labels -1 and 1."""
 
-import numpy as np
-from sklearn.preprocessing import LabelBinarizer
-
 from skvr._callbacks import with_callbacks
-from skvr._classes import LinearClassifierMixin
+from skvr._classes import LinearClassifierMixin, indicators
 from skvr._partial_fit import needs_streaming_solver
 from skvr._validation import unchanged_on_failure
 from skvr.ridge import RidgeBase
@@ -133,7 +130,7 @@ class RidgeClassifier(LinearClassifierMixin, RidgeBase):
         """
         solver = self._check_parameters()
         X, classes, codes, weight = self._validate_classes(X, y, sample_weight)
-        Y = _indicators(codes, classes)
+        Y = indicators(codes, classes)
         alpha = self._alpha_in_F(Y, weight)
         task = self._task(X, lambda: classes[codes], sample_weight, classes_=classes)
         result = self._solve(task, solver, X, Y, weight, alpha, "squared")
@@ -171,11 +168,5 @@ class RidgeClassifier(LinearClassifierMixin, RidgeBase):
         """
         solver = self._check_parameters()
         X, codes, weight = self._validate_chunk(X, y, classes, sample_weight)
-        self._take_targets(solver, X, _indicators(codes, self.classes_), weight)
+        self._take_targets(solver, X, indicators(codes, self.classes_), weight)
         return self
-
-
-def _indicators(codes, classes):
-    """Return the labels -1 and 1 that ridge regression is fitted to: one target for two classes, else one a class."""
-    binarizer = LabelBinarizer(neg_label=-1, pos_label=1).fit(np.arange(len(classes)))
-    return binarizer.transform(codes).astype(np.float64)

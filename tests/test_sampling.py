@@ -140,6 +140,8 @@ def test_lipschitz_draws_are_half_uniform_and_half_by_L(loss, weighted):
 def test_rows_without_curvature_are_drawn_uniformly():
     problem = FiniteSum(np.zeros((5, 2)), np.ones(5), np.ones(5), np.ones(1), "logistic", False)
     np.testing.assert_allclose(SAMPLINGS["lipschitz"](problem).frequency, 1)
+    draws = SAMPLINGS["lipschitz"](problem).draw(np.random.default_rng(0))
+    assert len(np.unique(draws)) > 1
     one = FiniteSum(np.ones((1, 2)), np.ones(1), np.ones(1), np.ones(1), "logistic", False)
     assert SAMPLINGS["lipschitz"](one).draw(np.random.default_rng(0)).tolist() == [0]
 

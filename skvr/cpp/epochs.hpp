@@ -13,13 +13,14 @@
 
 namespace skvr {
 
-// sgd (batch = 1) and minibatch: w -= eta (1/|B| sum_{i in B} grad f_i(w)), grad f_i(w) = r_i x_i + alpha w.
-template <class Data>
-SKVR_ROW_CLONES void sgd_epoch(const Data& data, const int64_t* order, size_t n, size_t batch, Steps<Data> steps,
-                           double* theta, double* total) {
+// w -= eta (1/|B| sum_{i in B} correct(r_i) x_i + direction + alpha w), r_i the residual of row i. `correct` is a function
+// of an entry of r_i, of i, and of the entry's number. A line search takes the loss of the batch as it is, uncorrected.
+template <class Data, class Correct>
+inline void batch_epoch(const Data& data, const int64_t* order, size_t n, size_t batch, Steps<Data> steps, double* theta,
+                        double* total, double* direction, Correct correct) {
     const size_t K = data.n_outputs();
     std::vector<double> z(batch * K), r(batch * K), a(batch * K);
-    Iterate<Data> w(data, theta, total);
+    Iterate<Data> w(data, theta, total, direction);
     for (size_t first = 0; first < n; first += batch) {
         const size_t m = std::min(batch, n - first);
         for (size_t t = 0; t < m; ++t) {
@@ -27,13 +28,32 @@ SKVR_ROW_CLONES void sgd_epoch(const Data& data, const int64_t* order, size_t n,
             prefetch(data, order, first + t, n, 0);
             w.predict(i, &z[t * K]);
             data.residual(i, &z[t * K], &r[t * K]);
-            for (size_t k = t * K; k < (t + 1) * K; ++k) a[k] = r[k] / double(m);
+            for (size_t k = 0; k < K; ++k) a[t * K + k] = correct(r[t * K + k], i, k) / double(m);
             prefetch(data, order, first + t, n, 1);
             w.collect(order + first, t + 1, m, a.data());
         }
         w.step(order + first, m, steps.next(order + first, m, z.data(), r.data()), a.data());
     }
     w.finish();
+}
+
+// sgd (batch = 1) and minibatch: w -= eta (1/|B| sum_{i in B} grad f_i(w)), grad f_i(w) = r_i x_i + alpha w.
+template <class Data>
+SKVR_ROW_CLONES void sgd_epoch(const Data& data, const int64_t* order, size_t n, size_t batch, Steps<Data> steps,
+                               double* theta, double* total) {
+    batch_epoch(data, order, n, batch, std::move(steps), theta, total, nullptr,
+                [](double r, size_t, size_t) { return r; });
+}
+
+// svrg: w -= eta (grad loss_B(w) - grad loss_B(snapshot) + full loss gradient at the snapshot + alpha w). Johnson and
+// Zhang (2013), figure 1. The snapshot's residuals are stored, so its gradients cost nothing; and alpha w stands for
+// alpha (w - snapshot) + alpha snapshot.
+template <class Data>
+SKVR_ROW_CLONES void svrg_epoch(const Data& data, const int64_t* order, size_t n, size_t batch, Steps<Data> steps,
+                                double* theta, double* total, const double* snapshot_residual, double* full_gradient) {
+    const size_t K = data.n_outputs();
+    batch_epoch(data, order, n, batch, std::move(steps), theta, total, full_gradient,
+                [=](double r, size_t i, size_t k) { return r - snapshot_residual[i * K + k]; });
 }
 
 // The gradients g_i of SAG and SAGA. A row's gradient is a multiple of x_i, so the table holds K scalars a row; `sum` is
@@ -91,7 +111,7 @@ inline size_t table_epoch(const Data& data, const int64_t* order, size_t n, Step
 // sag: g_i <- grad loss_i(w), w -= eta (mean of the g + alpha w). Schmidt, Le Roux and Bach (2017), algorithm 1.
 template <class Data>
 SKVR_ROW_CLONES size_t sag_epoch(const Data& data, const int64_t* order, size_t n, Steps<Data> steps, double* theta,
-                             double* total, Table table, Metric metric) {
+                                 double* total, Table table, Metric metric) {
     return table_epoch(data, order, n, std::move(steps), theta, total, table, metric,
                        [](double, double) { return 0.0; });
 }
@@ -100,35 +120,9 @@ SKVR_ROW_CLONES size_t sag_epoch(const Data& data, const int64_t* order, size_t 
 // old mean is the new mean less its change.
 template <class Data>
 SKVR_ROW_CLONES size_t saga_epoch(const Data& data, const int64_t* order, size_t n, Steps<Data> steps, double* theta,
-                              double* total, Table table, Metric metric) {
+                                  double* total, Table table, Metric metric) {
     return table_epoch(data, order, n, std::move(steps), theta, total, table, metric,
                        [](double change, double change_of_mean) { return change - change_of_mean; });
-}
-
-// svrg: w -= eta (grad loss_B(w) - grad loss_B(snapshot) + full loss gradient at the snapshot + alpha w). Johnson and
-// Zhang (2013), figure 1. The snapshot's residuals are stored, so its gradients cost nothing; and alpha w stands for
-// alpha (w - snapshot) + alpha snapshot. A line search takes the loss of the batch as it is, uncorrected.
-template <class Data>
-SKVR_ROW_CLONES void svrg_epoch(const Data& data, const int64_t* order, size_t n, size_t batch, Steps<Data> steps,
-                            double* theta, double* total, const double* snapshot_residual, double* full_gradient) {
-    const size_t K = data.n_outputs();
-    std::vector<double> z(batch * K), r(batch * K), a(batch * K);
-    Iterate<Data> w(data, theta, total, full_gradient);
-    for (size_t first = 0; first < n; first += batch) {
-        const size_t m = std::min(batch, n - first);
-        for (size_t t = 0; t < m; ++t) {
-            const size_t i = size_t(order[first + t]);
-            prefetch(data, order, first + t, n, 0);
-            w.predict(i, &z[t * K]);
-            data.residual(i, &z[t * K], &r[t * K]);
-            for (size_t k = 0; k < K; ++k)
-                a[t * K + k] = (r[t * K + k] - snapshot_residual[i * K + k]) / double(m);
-            prefetch(data, order, first + t, n, 1);
-            w.collect(order + first, t + 1, m, a.data());
-        }
-        w.step(order + first, m, steps.next(order + first, m, z.data(), r.data()), a.data());
-    }
-    w.finish();
 }
 
 }  // namespace skvr

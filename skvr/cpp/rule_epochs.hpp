@@ -20,7 +20,7 @@ inline void update_intercepts(const Data& data, Rule& rule, const double* g, con
 // g = 0, a coordinate that a CSR row does not touch has no closed form to wait for.
 template <class Data>
 SKVR_ROW_CLONES void rule_epoch(const Data& data, Rule& rule, const int64_t* order, size_t n, size_t batch,
-                            const double* eta, double* theta, double* total) {
+                                const double* eta, double* theta, double* total) {
     const size_t K = data.n_outputs();
     std::vector<double> z(K), r(abreast * K), g(data.size());
     for (size_t first = 0; first < n; first += batch, eta += K) {
@@ -66,7 +66,7 @@ inline bool touches_few_features(const Rows& rows, size_t batch) {
 // up to date first, and all of them at the end.
 template <class Data>
 SKVR_ROW_CLONES void lazy_rule_epoch(const Data& data, Rule& rule, const int64_t* order, size_t n, size_t batch,
-                                 const double* eta, double* theta, double* total) {
+                                     const double* eta, double* theta, double* total) {
     const size_t K = data.n_outputs(), p = data.rows.n_features;
     std::vector<double> z(K), r(K), g(data.size());
     std::vector<size_t> last_step(p, 0);  // that touched a feature; steps count from 1

@@ -13,7 +13,7 @@ namespace skvr {
 // out' out is the Hessian's part in centred and scaled columns.
 template <class Data>
 SKVR_ROW_CLONES void scaled_rows(const Data& data, const int64_t* order, size_t n, const double* root, size_t n_roots,
-                             const double* mean, const double* inverse_scale, double* out) {
+                                 const double* mean, const double* inverse_scale, double* out) {
     const size_t p = data.rows.n_features;
     for (size_t s = 0; s < n; ++s)
         for (size_t k = 0; k < n_roots; ++k, out += p + 1) {
@@ -27,7 +27,7 @@ SKVR_ROW_CLONES void scaled_rows(const Data& data, const int64_t* order, size_t 
 // stored values only.
 template <class Data>
 SKVR_ROW_CLONES void add_moments(const Data& data, const int64_t* order, size_t n, const double* centre, double* stored,
-                             double* first, double* second) {
+                                 double* first, double* second) {
     for (size_t s = 0; s < n; ++s)
         data.rows.add_moments(size_t(order[s]), data.weight[size_t(order[s])], centre, stored, first, second);
 }
@@ -35,7 +35,7 @@ SKVR_ROW_CLONES void add_moments(const Data& data, const int64_t* order, size_t 
 // norms_i = ||(x_i - mean) / scale||^2
 template <class Data>
 SKVR_ROW_CLONES void standardised_norms(const Data& data, const int64_t* order, size_t n, const double* mean,
-                                    const double* inverse_scale, double* norms) {
+                                        const double* inverse_scale, double* norms) {
     double of_zeros = 0;
     for (size_t j = 0; j < data.rows.n_features; ++j) of_zeros += mean[j] * mean[j] * (inverse_scale[j] * inverse_scale[j]);
     for (size_t s = 0; s < n; ++s)
@@ -53,7 +53,7 @@ SKVR_ROW_CLONES void add_gram(const Data& data, const int64_t* order, size_t n, 
 // residuals are r.
 template <class Data>
 SKVR_ROW_CLONES void add_gradient_changes(const Data& data, const int64_t* order, size_t n, const double* weight,
-                                      const double* theta, const double* r, double* out) {
+                                          const double* theta, const double* r, double* out) {
     const size_t K = data.n_outputs();
     std::vector<double> z(K), change(K);
     for (size_t s = 0; s < n; ++s) {
@@ -73,7 +73,7 @@ SKVR_ROW_CLONES void add_gradient_changes(const Data& data, const int64_t* order
 // solvers/sdca.py): it moves with b += s^2 times what the coefficient of x = 1 would move by. One output.
 template <class Data>
 SKVR_ROW_CLONES void sdca_epoch(const Data& data, const int64_t* order, size_t n, double n_samples, const double* squared_norm,
-                            double intercept_square, double* theta, double* r) {
+                                double intercept_square, double* theta, double* r) {
     const double scale = 1 / (data.alpha[0] * n_samples);
     double& intercept = theta[data.n_coefficients()];
     for (size_t s = 0; s < n; ++s) {

@@ -14,7 +14,7 @@ from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from skvr._base import FiniteSumEstimator
-from skvr._classes import class_weights, label
+from skvr._classes import class_codes, class_weights, indicators, weigh_classes
 from skvr._validation import check_number, check_option, check_sample_weight
 from skvr.ridge import check_alpha
 
@@ -263,12 +263,11 @@ class _Objective:
         y = np.asarray(y)
         if hasattr(estimator, "classes_"):
             y = column_or_1d(y, warn=True)
-            codes = _class_codes(y, estimator.classes_)
-            weight = weight * class_weights(estimator.classes_, codes, y, weight, estimator.class_weight)[codes]
-            if len(estimator.classes_) == 2:
-                y = 2.0 * codes[:, None] - 1
-            else:
-                y = codes if hasattr(estimator, "C") else np.where(codes[:, None] == np.arange(self.shape[0]), 1.0, -1)
+            codes = class_codes(y, estimator.classes_, "none of the fit")
+            of_class = class_weights(estimator.classes_, codes, y, weight, estimator.class_weight)
+            weight = weigh_classes(weight, of_class[codes])
+            multinomial = hasattr(estimator, "C") and len(estimator.classes_) > 2
+            y = codes if multinomial else indicators(codes, estimator.classes_)
         else:
             y = y.astype(np.float64).reshape(len(y), -1)
             if y.shape[1] != self.shape[0]:
@@ -315,15 +314,6 @@ def _softmax(y, z):
 
 def _squared(y, z):
     return 0.5 * ((y - z) ** 2).sum(axis=1)
-
-
-def _class_codes(y, classes):
-    """Return the number of each label among the classes of the fit."""
-    codes = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
-    unknown = np.flatnonzero(classes[codes] != y)
-    if len(unknown):
-        raise ValueError(f"y holds the label {label(y[unknown[0]])}, which is none of the fit: {classes.tolist()}.")
-    return codes
 
 
 def _check_estimator(estimator):

@@ -23,7 +23,6 @@ class _Adaptive(FirstOrder):
         "lipschitz": "the weights of its rows would enter the squared gradients that the rule divides by"
     }
     streams = True
-
     n_moments = 1  # vectors of state, flat as theta
 
     def _rule(self, moments, k):
@@ -68,8 +67,8 @@ class _Adaptive(FirstOrder):
         return state.start * min(1.0, np.sqrt(state.row_L / np.max(max_smoothness(problem))))
 
     def _automatic_batch(self, problem):
-        moments = [problem.zeros() for _ in range(self.n_moments)]
-        if not sp.issparse(problem.X) or problem.kernels.is_lazy(self._rule(moments, 0), DEFAULT_BATCH):
+        rule = self._rule([np.zeros(1)] * self.n_moments, 0)  # of its kind: no state is needed to ask
+        if not sp.issparse(problem.X) or problem.kernels.is_lazy(rule, DEFAULT_BATCH):
             return DEFAULT_BATCH
         # A step costs O(p), so a batch should have as many non-zeros.
         return max(DEFAULT_BATCH, -(-problem.n_features * problem.X.shape[0] // max(1, problem.X.nnz)))
@@ -94,7 +93,8 @@ class Adagrad(_Adaptive):
         the eta at which a quadratic upper bound of F says that the first step lowers F most.
         Or a policy: "constant", "pl", "pl-literal", "inverse-scaling", "exponential", or an object of one.
     batch_size : int, float, str or policy, default="auto"
-        Rows a step. "auto" is 32 X, and all rows for n <= 256. Otherwise as in `MiniBatch`.
+        Rows a step. "auto" is 32 (on CSR rows whose every coordinate is stepped, as many as make a batch's non-zeros
+        outnumber the features), and all rows for n <= 256. Otherwise as in `MiniBatch`.
     sampling : {"shuffled", "cyclic", "uniform"}, default="shuffled"
         How rows are drawn: every row once an epoch, in random order or in that of X; or independently.
     epsilon : float, default=1e-6
@@ -146,7 +146,8 @@ class RMSprop(_Adaptive):
         quadratic upper bound of F says that such a step lowers F most, and decreases as 1 / sqrt(1 + epochs).
         Or a policy: "constant", "pl", "pl-literal", "inverse-scaling", "exponential", or an object of one.
     batch_size : int, float, str or policy, default="auto"
-        Rows a step. "auto" is 32 X, and all rows for n <= 256. Otherwise as in `MiniBatch`.
+        Rows a step. "auto" is 32 (on CSR rows whose every coordinate is stepped, as many as make a batch's non-zeros
+        outnumber the features), and all rows for n <= 256. Otherwise as in `MiniBatch`.
     sampling : {"shuffled", "cyclic", "uniform"}, default="shuffled"
         How rows are drawn: every row once an epoch, in random order or in that of X; or independently.
     gamma : float in [0, 1), default=0.9
@@ -205,7 +206,8 @@ class Adadelta(_Adaptive):
         be larger than a quadratic upper bound of F allows, and decreases as 1 / sqrt(1 + epochs).
         Or a policy: "constant", "pl", "pl-literal", "inverse-scaling", "exponential", or an object of one.
     batch_size : int, float, str or policy, default="auto"
-        Rows a step. "auto" is 32 X, and all rows for n <= 256. Otherwise as in `MiniBatch`.
+        Rows a step. "auto" is 32 (on CSR rows whose every coordinate is stepped, as many as make a batch's non-zeros
+        outnumber the features), and all rows for n <= 256. Otherwise as in `MiniBatch`.
     sampling : {"shuffled", "cyclic", "uniform"}, default="shuffled"
         How rows are drawn: every row once an epoch, in random order or in that of X; or independently.
     gamma : float in [0, 1), default=0.9
@@ -278,7 +280,8 @@ class Adam(_Adaptive):
         a step lowers F most, and decreases as 1 / sqrt(1 + epochs).
         Or a policy: "constant", "pl", "pl-literal", "inverse-scaling", "exponential", or an object of one.
     batch_size : int, float, str or policy, default="auto"
-        Rows a step. "auto" is 32 X, and all rows for n <= 256. Otherwise as in `MiniBatch`.
+        Rows a step. "auto" is 32 (on CSR rows whose every coordinate is stepped, as many as make a batch's non-zeros
+        outnumber the features), and all rows for n <= 256. Otherwise as in `MiniBatch`.
     sampling : {"shuffled", "cyclic", "uniform"}, default="shuffled"
         How rows are drawn: every row once an epoch, in random order or in that of X; or independently.
     beta_1, beta_2 : float in [0, 1), default=0.9 and 0.999

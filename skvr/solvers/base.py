@@ -23,6 +23,7 @@ class Solver(BaseEstimator):
     evaluates_every_epoch = False
     # Whether `bound_estimate` is good from the first epoch on, so that an evaluation may wait for it.
     estimates_bound = False
+    streams = False  # whether a step needs only the rows it draws, so that they may come in chunks (`partial_fit`)
 
     def check(self):
         """Raise unless every hyper-parameter is valid."""

@@ -17,7 +17,6 @@ class FirstOrder(Solver):
     # How rows may be drawn, the default first, and why not otherwise.
     samplings = ()
     refused_samplings = {}  # noqa: RUF012
-    streams = False  # whether a step needs only the rows it draws, so that they may come in chunks (`partial_fit`)
     batch_size = 1  # a parameter where steps take batches
 
     def check(self):

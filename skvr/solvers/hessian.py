@@ -20,9 +20,8 @@ BLAS = 1 / 16
 SCATTERED = 0.7
 LOSS = 8
 SCATTERED_VALUES = 2**24  # products of one kernel call: some 10 ms, between which Python sees Ctrl-C
-PACKED_VALUES = (
-    2**17
-)  # values of a block of scaled rows: 1 MB, which stays in the cache between its making and the product
+# Values of a block of scaled rows: 1 MB, which stays in the cache between its making and the product.
+PACKED_VALUES = 2**17
 # Pivots and relative eigenvalues of the Hessian with unit diagonal below this are rounding errors.
 RANK_TOLERANCE = 1e-14
 SURE_PENALTY = 100 * RANK_TOLERANCE  # beside a diagonal of 1

@@ -88,7 +88,7 @@ class SAG(FirstOrder):
             self._count_all(problem, state)
         else:
             residual, gradient = problem.residual_gradient(theta)
-            residual /= self._per_output(problem, state)
+            residual /= state.sampling.frequency_of_outputs
             state.table, state.sum, state.n_seen = residual, problem.n_samples * gradient, problem.n_samples
             state.passes = 1.0
             if self.initial_table == "centred-gradient":
@@ -97,7 +97,7 @@ class SAG(FirstOrder):
         return state
 
     def remember(self, problem, state):
-        return state.table * self._per_output(problem, state)
+        return state.table * state.sampling.frequency_of_outputs
 
     def resume(self, problem, theta, rng, memory):
         """Start with the table of an earlier fit, whose mean is computed anew: half a pass."""
@@ -107,7 +107,7 @@ class SAG(FirstOrder):
         if not (seen.all() if self.initial_table == "gradient" else seen.any()):
             return self.init(problem, theta, rng)
         state = self._new_state(problem, average=self.average, initial_residual=None, centre=None)
-        state.table, state.n_seen = memory / self._per_output(problem, state), int(np.count_nonzero(seen))
+        state.table, state.n_seen = memory / state.sampling.frequency_of_outputs, int(np.count_nonzero(seen))
         state.sum = problem.n_samples * problem.loss_gradient(np.nan_to_num(memory))
         self._count_all(problem, state)
         state.passes = 0.5
@@ -118,11 +118,6 @@ class SAG(FirstOrder):
         """Let rows not yet drawn count as zeros where heavy ones come first, whose mean alone would be too large."""
         if state.sampling.frequency is not None:
             state.table, state.n_seen = np.nan_to_num(state.table), problem.n_samples
-
-    def _per_output(self, problem, state):
-        """Return what divides a row's residuals for its frequency, one number a row and output."""
-        frequency = state.sampling.frequency
-        return 1.0 if frequency is None else np.repeat(frequency, problem.n_outputs)
 
     def _safe_step_size(self, problem, theta, state, rng):
         return inverse(max_smoothness(problem, state.sampling.frequency))

@@ -33,6 +33,11 @@ class Sampling:
         """Return the rows of one epoch."""
         raise AssertionError("abstract")
 
+    @property
+    def frequency_of_outputs(self):
+        """`frequency` for the flat residuals, an entry a row and output; 1.0 where it is None."""
+        return 1.0 if self.frequency is None else np.repeat(self.frequency, self.problem.n_outputs)
+
     def variance_factor(self, batch):
         """Return the variance of a batch's mean over that of one row: 1/b, less without replacement."""
         n = self.problem.n_samples
@@ -77,11 +82,9 @@ class Lipschitz(Sampling):
 
     def __init__(self, problem):
         super().__init__(problem)
-        n, curvature = problem.n_samples, row_curvature(problem)[problem.used]
-        total = curvature.sum()
-        q = 0.5 / n + 0.5 * (curvature / total if total > 0 else 1 / n)
+        q = half_uniform(row_curvature(problem)[problem.used])
         self.frequency = np.ones(problem.X.shape[0])
-        self.frequency[problem.used] = n * q
+        self.frequency[problem.used] = problem.n_samples * q
         self.kernels = problem.kernels.reweighted(problem.weight / self.frequency)
         self.urn = DiscreteAliasUrn(q)
 
@@ -101,14 +104,20 @@ def check_sampling(sampling, accepted, refused):
     raise ValueError(f"sampling must be one of {list(accepted)}, got {sampling!r}{reason}.")
 
 
+def half_uniform(size):
+    """Return probabilities that are half uniform and half proportional to `size`; uniform where that is zero."""
+    uniform, total = np.full(len(size), 1 / len(size)), size.sum()
+    return 0.5 * uniform + 0.5 * (size / total if total > 0 else uniform)
+
+
 def row_shares(problem, columns):
     """Return q, the share of each row of positive weight in a weighted draw; sums to 1.
 
     Half is uniform and half by w_i ||x~_i||^2, x~_i the row in centred and scaled columns, a bound of its leverage:
     rare columns and heavy rows are not missed.
     """
-    norms = (problem.weight * problem.standardised_row_norms(columns.mean, columns.data_scale))[problem.used]
-    return 0.5 / problem.n_samples + 0.5 * norms / max(norms.sum(), np.finfo(np.float64).tiny)
+    norms = problem.weight * problem.standardised_row_norms(columns.mean, columns.data_scale)
+    return half_uniform(norms[problem.used])
 
 
 def growing_samples(problem, columns, rng):

@@ -1,7 +1,5 @@
 """SVRG: the gradient at a snapshot, corrected row by row."""
 
-import numpy as np
-
 from skvr._validation import check_number, check_option
 from skvr.smoothness import batch_smoothness
 from skvr.solvers.base import batch_steps, n_batches
@@ -121,8 +119,7 @@ class SVRG(FirstOrder):
             state.total[:] = 0
         state.inner_steps = 0
         state.residual, state.loss_gradient = problem.residual_gradient(theta, out=state.residual)
-        if state.sampling.frequency is not None:
-            state.residual /= np.repeat(state.sampling.frequency, problem.n_outputs)
+        state.residual /= state.sampling.frequency_of_outputs
         state.gradient = state.loss_gradient + problem.penalty_gradient(theta)
         state.rows_left = max(1, round(self.inner_length * problem.n_samples))
         state.passes += 1
@@ -132,11 +129,7 @@ class SVRG(FirstOrder):
         return theta if state.total is None or state.inner_steps == 0 else state.total / state.inner_steps
 
     def _row_gradients(self, residual, state):
-        frequency = state.sampling.frequency
-        snapshot = state.residual
-        if frequency is not None:
-            snapshot = snapshot * np.repeat(frequency, len(residual) // len(frequency))
-        return residual - snapshot
+        return residual - state.residual * state.sampling.frequency_of_outputs
 
     def gradient_estimate(self, problem, theta, state):
         return state.gradient
