@@ -11,9 +11,9 @@ import joblib
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
-from skvr import LogisticRegression, Ridge, RidgeClassifier, _kernels
+from skvr import LogisticRegression, Ridge, RidgeClassifier, _kernels, problem
 from skvr.solvers import SOLVERS
 
 ESTIMATORS = [LogisticRegression, Ridge, RidgeClassifier]
@@ -82,7 +82,7 @@ def python_goes_on(call):
 
 @pytest.mark.parametrize("solver", ["auto", "sag", "svrg", "adam"])
 def test_fits_in_threads_have_the_bits_of_fits_in_turn(solver):
-    X, y = data()
+    X, y = data(n=20_000)  # so many that OpenBLAS would use threads
     settings = {"solver": solver, "tol": None, "max_iter": 5}
     expected = [LogisticRegression(random_state=seed, **settings).fit(X, y).coef_ for seed in range(8)]
     before = threadpool_info()
@@ -94,6 +94,29 @@ def test_fits_in_threads_have_the_bits_of_fits_in_turn(solver):
         for model, coef in zip(fits, expected, strict=True):
             np.testing.assert_array_equal(model.coef_, coef)
     assert threadpool_info() == before
+
+
+def blas_threads():
+    return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+
+
+def test_blas_has_one_thread_during_a_fit_in_any_thread(monkeypatch):
+    """Also where another thread has set a limit: from 3.8 on threadpoolctl obeys one thread alone."""
+    X, y = data()
+    make, seen = _kernels.dense, []
+    monkeypatch.setattr(problem._kernels, "dense", lambda *args: seen.append(blas_threads()) or make(*args))
+    fit = LogisticRegression().fit
+    for _ in range(2):
+        with threadpool_limits(limits=2, user_api="blas"):
+            before = blas_threads()
+            fit(X, y)
+            assert blas_threads() == before
+            for _ in range(2):
+                thread = threading.Thread(target=fit, args=(X, y))
+                thread.start()
+                thread.join()
+                assert blas_threads() == before
+    assert seen == [{1}] * 6
 
 
 @pytest.mark.parametrize("cls", ESTIMATORS)
