@@ -1,9 +1,10 @@
 """Check the built documentation as a reader meets it: ``python .ci/check_site.py doc/_build/html``
 
-With the standard library alone: every internal link leads to a page and to a place on it, every picture is there, every
-example has a thumbnail of its own. With Chromium and chromedriver, where they are installed, every page is also opened
-at the width of a desk and of a phone: nothing on the console, nothing loaded from another server, every formula set,
-every picture shown, nothing wider than the window. Prints what is wrong and exits with 1 if anything is.
+With the standard library alone: every internal link leads to a page and to a place on it, estimators have the place
+that their drawings link to, every picture is there, every example has a thumbnail of its own. With Chromium and
+chromedriver, where they are installed, every page is also opened at the width of a desk and of a phone: nothing on the
+console, nothing loaded from another server, every formula set, every picture shown, nothing wider than the window.
+Prints what is wrong and exits with 1 if anything is.
 """
 
 import json
@@ -33,6 +34,7 @@ FLAGS = [
     "--hide-scrollbars",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # so that what is loaded from elsewhere fails
 ]
+ESTIMATORS = {"skvr.LogisticRegression", "skvr.Ridge", "skvr.RidgeClassifier"}  # places that their drawings link to
 HERE = "this.site"  # stands for the folder where links are resolved
 TIMEOUT = 120  # seconds for an answer of the browser
 
@@ -107,6 +109,11 @@ def check_links(root):
                 wrong.append(f"{base}: {link} leads nowhere")
             elif file in pages and unquote(target.fragment) not in pages[file].places:
                 wrong.append(f"{base}: {link} leads to no place on {file.name}")
+    if root / "api.html" in pages:
+        missing = ESTIMATORS - pages[root / "api.html"].places
+        wrong += [
+            f"api.html: no place {place}, where the drawing of an estimator links to" for place in sorted(missing)
+        ]
     for path, page in pages.items():
         if path.name == "index.html" and path.parent.name == "auto_examples":
             n_examples = len(list(path.parent.glob("plot_*.html")))

@@ -2,7 +2,7 @@
 
 import warnings
 from copy import deepcopy
-from importlib.metadata import version
+from importlib.metadata import metadata, version
 
 import numpy as np
 import scipy.sparse as sp
@@ -23,8 +23,24 @@ VERSION = version("skvr")  # of what is pickled
 EPS_32 = np.finfo(np.float32).eps  # a smaller tol cannot be kept in float32
 
 
+def documentation_address():
+    """Return the address of the documentation among the URLs of pyproject.toml, or "" if there is none."""
+    urls = (url.partition(",")[::2] for url in metadata("skvr").get_all("Project-URL", []))
+    return next((address.strip() for name, address in urls if name == "Documentation"), "")
+
+
 class FiniteSumEstimator(CallbackSupportMixin, BaseEstimator):
     """Base of the estimators; not public."""
+
+    _doc_link_module = "skvr"  # this and the next two are scikit-learn's: the link in an estimator's drawing
+
+    @property
+    def _doc_link_template(self):
+        address = documentation_address()
+        return f"{address.rstrip('/')}/api.html#skvr.{{name}}" if address else ""  # "": no link is drawn
+
+    def _doc_link_url_param_generator(self):
+        return {"name": type(self).__name__}
 
     def _check_parameters(self):
         """Raise unless the parameters common to all estimators are valid; return the solver object."""

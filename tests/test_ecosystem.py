@@ -1,7 +1,9 @@
 """The estimators inside scikit-learn's tools: what a user of its own linear models would try next."""
 
 import pickle
+import re
 import warnings
+from email.message import Message
 
 import joblib
 import numpy as np
@@ -247,14 +249,31 @@ def test_a_model_saved_by_another_version_is_loaded_with_a_warning(cls, monkeypa
         cls.__new__(cls).__setstate__(state)
 
 
+def links(html):
+    """Return where the links of a drawing lead, without the word that scikit-learn has the browser look for there."""
+    return {link.partition(":~:")[0].rstrip("#") for link in re.findall(r'href="([^"]*)"', html)}
+
+
 @pytest.mark.parametrize("cls", ESTIMATORS)
-def test_the_drawing_of_an_estimator_has_no_broken_link(cls):
-    """Without a known address of skvr's documentation there must be none, and none to scikit-learn's pages."""
-    for model in (cls(), cls().fit(*iris()), make_pipeline(StandardScaler(), cls())):
-        html = estimator_html_repr(model)
-        assert cls.__name__ in html
-        assert "scikit-learn.org/1" not in html.replace("sklearn.preprocessing", "").split(cls.__name__)[-1]
-    assert cls()._get_doc_link() == ""
+@pytest.mark.parametrize("address", ["", "https://skvr.example/stable", "https://skvr.example/stable/"])
+def test_the_drawing_of_an_estimator_links_to_its_place_in_the_documentation(cls, address, monkeypatch):
+    """Where pyproject.toml names an address; without one there is no link. .ci/check_site.py looks for these places."""
+    urls = Message()
+    urls["Project-URL"] = "Source, https://skvr.example/source"
+    if address:
+        urls["Project-URL"] = f"Documentation, {address}"
+    monkeypatch.setattr("skvr._base.metadata", {"skvr": urls}.__getitem__)
+    expected = {f"https://skvr.example/stable/api.html#skvr.{cls.__name__}"} if address else set()
+    scaler = links(estimator_html_repr(StandardScaler()))
+    for model in (cls(), cls().fit(*iris())):
+        assert links(estimator_html_repr(model)) == expected
+        assert links(estimator_html_repr(make_pipeline(StandardScaler(), model))) - scaler >= expected
+        assert not [link for link in links(estimator_html_repr(model)) if "scikit-learn" in link]
+
+    class Mine(cls):
+        """What a user derives has no place there."""
+
+    assert not links(estimator_html_repr(Mine()))
 
 
 @pytest.mark.parametrize("classes", [2, 3])

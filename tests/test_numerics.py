@@ -1,12 +1,13 @@
-"""Sums over many rows, and what float32 rows allow."""
+"""Sums over many rows, products that underflow, and what float32 rows allow."""
 
 import math
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from sklearn.base import clone
 
-from skvr import LogisticRegression, Ridge
+from skvr import LogisticRegression, Ridge, RidgeClassifier, solvers
 from skvr.problem import FiniteSum
 
 EPS = np.finfo(np.float64).eps
@@ -45,3 +46,39 @@ def test_float32_rows_lose_only_what_their_rounding_loses(cls, solver):
     alpha = 1 / 300
     left = 2 * np.sqrt(2 * 1e-18 * double.history_["objective"][-1] / alpha)
     assert np.all(np.abs(single.coef_ - double.coef_) <= half * np.abs(double.coef_) * (1 + 1e-6) + left)
+
+
+LAZY = [  # the solvers whose CSR rows carry w as a product times what the rows have touched
+    solvers.SGD(0.9999),
+    solvers.SGD(0.9999, average=True),
+    solvers.MiniBatch(0.9999, batch_size=2),
+    solvers.MiniBatch(0.9999, batch_size=2, average=True, sampling="lipschitz"),
+    solvers.SAG(0.9999),
+    solvers.SAG(0.9999, initial_table="centred-gradient", average=True),
+    solvers.SAGA(0.9999),
+    solvers.SVRG(0.9999, batch_size=2),
+    solvers.SVRG(0.9999, batch_size=1, snapshot="average"),
+    solvers.ScaledSAGA(0.9999),
+    solvers.SGD(0.9999, momentum=0.5),  # a rule of its own, without a product
+]
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("cls", [LogisticRegression, Ridge, RidgeClassifier])
+@pytest.mark.parametrize("solver", LAZY, ids=str)
+def test_lazy_sparse_weights_are_renormalised_before_they_underflow(solver, cls, classes):
+    """A coordinate that no row touches shrinks to 1e-4 a step, to 1e-800 in an epoch: a product of all is zero.
+
+    Rows of 3 of 3000 features: for other reasons coordinates are brought up to date every 3000 steps only.
+    """
+    n, p, alpha = 400, 3000, 1.0
+    assert (1 - alpha * 0.9999) ** (n // 2) == 0.0
+    rng = np.random.default_rng(0)
+    X = sp.csr_array((0.1 * rng.standard_normal(3 * n), rng.integers(0, p, 3 * n), np.arange(0, 3 * n + 1, 3)), (n, p))
+    X.sum_duplicates()
+    y = rng.integers(1, 1 + classes, n)
+    penalty = {"C": 1 / (alpha * n)} if cls is LogisticRegression else {"alpha": alpha * n}
+    model = cls(solver=solver, tol=None, max_iter=3, fit_intercept=False, random_state=0, **penalty)
+    dense, lazy = clone(model).fit(X.toarray(), y), clone(model).fit(X, y)
+    assert np.abs(dense.coef_).max() > 1e-6
+    np.testing.assert_allclose(lazy.coef_, dense.coef_, rtol=1e-12, atol=1e-12 * np.abs(dense.coef_).max())
