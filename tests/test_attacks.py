@@ -16,6 +16,7 @@ from oracle import assert_right_or_warned
 from sklearn.base import clone
 
 from skvr import LogisticRegression, Ridge, RidgeClassifier, solvers
+from skvr._validation import canonical
 from skvr.solvers import SOLVERS
 
 ESTIMATORS = [LogisticRegression, Ridge, RidgeClassifier]
@@ -373,6 +374,38 @@ def test_a_matrix_with_one_wrong_number_is_refused_or_means_what_it_says(method,
         np.testing.assert_allclose(clone(model).fit(X, y).coef_, clone(model).fit(table, y).coef_, rtol=1e-5, atol=1e-9)
     else:
         np.testing.assert_allclose(model.predict(X), model.predict(table), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "at", "value"),
+    [
+        ("indices", 3, 4),
+        ("indices", 3, -1),
+        ("indptr", 5, 2**30),
+        ("indptr", 5, -1),
+        ("indptr", -1, 1000),
+        ("indptr", 0, 1),
+    ],
+)
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("cls", ESTIMATORS)
+def test_indices_that_change_after_the_check_are_refused_by_the_kernels(cls, method, name, at, value, monkeypatch):
+    """As another thread may do through a view; what it writes once the kernels are made, nobody sees."""
+    X, y = data()
+    X = sp.csr_array(X)
+    view = getattr(X, name)[:]
+
+    def and_then_change(X):
+        rows = canonical(X)
+        view[at] = value
+        return rows
+
+    monkeypatch.setattr("skvr._base.canonical", and_then_change)
+    model = cls(solver="sgd", random_state=0)
+    before = dict(vars(model))
+    with pytest.raises(ValueError, match=r"indptr must|a column is out of range"):
+        call(model, method, X, y)
+    assert vars(model) == before
 
 
 @pytest.mark.parametrize("dtype", NOT_INDICES, ids=str)

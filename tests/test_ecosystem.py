@@ -99,8 +99,8 @@ def test_halving_search_over_the_epochs():
 @pytest.mark.parametrize("cls", ESTIMATORS)
 def test_grid_search_in_processes_has_the_bits_of_one_in_turn(cls):
     X, y = iris()
-    model = cls(solver="saga", tol=1e-3, random_state=0)
-    grid = {"alpha" if cls is not LogisticRegression else "C": [0.1, 1.0, 10.0]}
+    model = cls(solver="saga", tol=None, max_iter=10, random_state=0)
+    grid = {"alpha" if cls is not LogisticRegression else "C": [0.1, 10.0], "step_size": [1e-3, 1e-1]}
     one, two = (GridSearchCV(model, grid, cv=3, n_jobs=n).fit(X, y) for n in (1, 2))
     np.testing.assert_array_equal(one.cv_results_["mean_test_score"], two.cv_results_["mean_test_score"])
     np.testing.assert_array_equal(one.best_estimator_.coef_, two.best_estimator_.coef_)

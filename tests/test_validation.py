@@ -46,6 +46,8 @@ CORRUPTED = {
     "data too short": (broken("data", lambda a: a[:-1]), "equally long"),
     "coo row": (broken("row", at(0, 77), "coo"), "row index 77"),
     "coo column": (broken("col", at(0, -2), "coo"), "column index -2"),
+    "coo data too short": (broken("data", lambda a: a[:-1], "coo"), "equally long"),
+    "coo row too short": (broken("row", lambda a: a[:-1], "coo"), "equally long"),
 }
 
 
