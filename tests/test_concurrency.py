@@ -84,15 +84,16 @@ def python_goes_on(call):
 def test_fits_in_threads_have_the_bits_of_fits_in_turn(solver):
     X, y = data(n=20_000)  # so many that OpenBLAS would use threads
     settings = {"solver": solver, "tol": None, "max_iter": 5}
-    expected = [LogisticRegression(random_state=seed, **settings).fit(X, y).coef_ for seed in range(8)]
+    expected = [LogisticRegression(random_state=seed, **settings).fit(X, y) for seed in range(8)]
     before = threadpool_info()
     for backend in ("threading", "loky"):
         with joblib.parallel_backend(backend, n_jobs=4):
             fits = joblib.Parallel()(
                 joblib.delayed(LogisticRegression(random_state=seed, **settings).fit)(X, y) for seed in range(8)
             )
-        for model, coef in zip(fits, expected, strict=True):
-            np.testing.assert_array_equal(model.coef_, coef)
+        for model, in_turn in zip(fits, expected, strict=True):
+            np.testing.assert_array_equal(model.coef_, in_turn.coef_)
+            np.testing.assert_array_equal(model.history_["bound"], in_turn.history_["bound"])
     assert threadpool_info() == before
 
 
