@@ -47,6 +47,7 @@ GALLERY_ORDER = [
     "plot_adam_counterexample.py",
     "plot_loss_surface.py",
     "plot_double_descent.py",
+    "plot_exponential_steps.py",
 ]
 
 sphinx_gallery_conf = {
