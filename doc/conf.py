@@ -13,6 +13,7 @@ release = version = version_of("skvr")
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.intersphinx",
     "sphinx.ext.mathjax",
     "sphinx-mathjax-offline",  # after it: MathJax comes with the pages, from no other server
     "numpydoc",
@@ -26,6 +27,27 @@ myst_heading_anchors = 3
 
 autosummary_generate = False  # api.rst names every class itself
 numpydoc_show_class_members = False
+numpydoc_xref_param_type = True
+numpydoc_xref_ignore = "all"  # of the words in types only these are links
+numpydoc_xref_aliases = {
+    "ndarray": "numpy.ndarray",
+    "Axes": "matplotlib.axes.Axes",
+    "Figure": "matplotlib.figure.Figure",
+    "Line2D": "matplotlib.lines.Line2D",
+    "LogisticRegression": "skvr.LogisticRegression",
+    "Ridge": "skvr.Ridge",
+    "RidgeClassifier": "skvr.RidgeClassifier",
+}
+
+# What these pages mention of other projects and where it is, as plain text: a build asks no other server.
+intersphinx_mapping = {
+    "python": ("https://docs.python.org/3", "inventories/python.txt"),
+    "sklearn": ("https://scikit-learn.org/stable", "inventories/scikit-learn.txt"),
+    "numpy": ("https://numpy.org/doc/stable", "inventories/numpy.txt"),
+    "scipy": ("https://docs.scipy.org/doc/scipy", "inventories/scipy.txt"),
+    "matplotlib": ("https://matplotlib.org/stable", "inventories/matplotlib.txt"),
+    "pandas": ("https://pandas.pydata.org/docs", "inventories/pandas.txt"),
+}
 
 GALLERY_ORDER = [
     "plot_ten_lines.py",

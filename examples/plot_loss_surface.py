@@ -76,8 +76,7 @@ for panel, (title, (options, marker)) in zip(panels, PLANES.items(), strict=True
     )  # fmt: skip
     panel.plot(0, 0, marker, color="cyan", markersize=10 if marker == "*" else 6)
     panel.set(title=title, ylabel=display.ax_.get_ylabel() if panel is panels[0] else "")
-    figure.colorbar(display.surface_, ax=panel, format="%.2g")
-panel.text(1.25, 0.5, "objective F", rotation=90, va="center", transform=panel.transAxes)
+    figure.colorbar(display.surface_, ax=panel, format="%.2g", label="objective F" if panel is panels[-1] else "")
 plt.show()
 
 # %%
