@@ -27,17 +27,6 @@ myst_heading_anchors = 3
 
 autosummary_generate = False  # api.rst names every class itself
 numpydoc_show_class_members = False
-numpydoc_xref_param_type = True
-numpydoc_xref_ignore = "all"  # of the words in types only these are links
-numpydoc_xref_aliases = {
-    "ndarray": "numpy.ndarray",
-    "Axes": "matplotlib.axes.Axes",
-    "Figure": "matplotlib.figure.Figure",
-    "Line2D": "matplotlib.lines.Line2D",
-    "LogisticRegression": "skvr.LogisticRegression",
-    "Ridge": "skvr.Ridge",
-    "RidgeClassifier": "skvr.RidgeClassifier",
-}
 
 # What these pages mention of other projects and where it is, as plain text: a build asks no other server.
 intersphinx_mapping = {

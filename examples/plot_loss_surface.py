@@ -53,7 +53,7 @@ print(f"the second differences along all these lines are at least {curvature:.1e
 
 # %%
 # Over a plane, before and after, and with the path of a fit
-# ---------------------------------------------------------
+# ----------------------------------------------------------
 # Random planes through the start (left, a square) and through the minimum (middle, a star). The path of SGD between
 # them is recorded by fitting one epoch at a time with ``warm_start``. A random plane is almost orthogonal to it: the
 # path is there hardly more than a point. The plane of the path's two principal components (right) shows it.
