@@ -122,8 +122,8 @@ plt.show()
 #   dual. On a hundred rows all that converge take a few milliseconds, the adaptive rules included, whose automatic
 #   batch is there the whole data.
 # - **sag, saga and svrg** come next, with steps as cheap as those of sgd and a time that grows with the digits. On the
-#   sparse rows they are at 1e-2 before auto is, and svrg is nearly as fast to the end. Between them it is a matter of
-#   the data: sag takes the longest steps, svrg stores no table of gradients beyond a number a row.
+#   sparse rows they are at 1e-2 before auto is, and take one to four times as long to the end. Between them it is a
+#   matter of the data: sag takes the longest steps, svrg stores no table of gradients beyond a number a row.
 # - **gd** pays a pass for each step, which is bearable where a pass is cheap and F well conditioned, and too slow on
 #   the sparse rows, where rare words make it badly conditioned.
 # - **sgd, minibatch and the adaptive rules** get to 1e-2 or 1e-4, if so far, and then need ten times the passes a

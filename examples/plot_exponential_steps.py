@@ -137,10 +137,11 @@ print(f"differ by at most {np.abs(directions[0] - directions[1]).max():.0e}")
 # %%
 # What to see
 # -----------
-# - The lecture's source claims that growing steps without weight decay are constant steps with it. Measured: the
-#   directions of the two runs (blue, red) agree to rounding, while the step grows by a factor of 20,000.
+# - **The lecture claims**, by its source, that growing steps without weight decay are constant steps with it, momentum
+#   included. **Measured**, without momentum: the directions of the two runs (blue, red) agree to rounding, while the
+#   step grows by a factor of 20,000.
 # - The gradient is orthogonal to w, so that every step makes w longer, and a longer w turns less: what counts is
-#   :math:`\eta_k / \|w_k\|^2`. The growing step outruns a w that grows with it; in the other picture weight decay keeps
-#   w short. Either way the effective step stays up, and so does the noise.
+#   :math:`\eta_k / \|w_k\|^2`. A step that grows keeps up with a w that grows; weight decay keeps w short. Either way
+#   the effective step stays up, and so does the noise.
 # - With neither (grey), w grows by itself, the effective step falls, and the loss settles. Nothing of all this applies
 #   to the models of the package, whose predictions grow with w. There, growing steps are a way to look for a step size.
