@@ -13,6 +13,7 @@ release = version = version_of("skvr")
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.intersphinx",
     "sphinx.ext.mathjax",
     "sphinx-mathjax-offline",  # after it: MathJax comes with the pages, from no other server
     "numpydoc",
@@ -26,6 +27,16 @@ myst_heading_anchors = 3
 
 autosummary_generate = False  # api.rst names every class itself
 numpydoc_show_class_members = False
+
+# What these pages mention of other projects and where it is, as plain text: a build asks no other server.
+intersphinx_mapping = {
+    "python": ("https://docs.python.org/3", "inventories/python.txt"),
+    "sklearn": ("https://scikit-learn.org/stable", "inventories/scikit-learn.txt"),
+    "numpy": ("https://numpy.org/doc/stable", "inventories/numpy.txt"),
+    "scipy": ("https://docs.scipy.org/doc/scipy", "inventories/scipy.txt"),
+    "matplotlib": ("https://matplotlib.org/stable", "inventories/matplotlib.txt"),
+    "pandas": ("https://pandas.pydata.org/docs", "inventories/pandas.txt"),
+}
 
 GALLERY_ORDER = [
     "plot_ten_lines.py",
@@ -47,6 +58,7 @@ GALLERY_ORDER = [
     "plot_adam_counterexample.py",
     "plot_loss_surface.py",
     "plot_double_descent.py",
+    "plot_exponential_steps.py",
 ]
 
 sphinx_gallery_conf = {

@@ -166,6 +166,9 @@ figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right center"
 # - gd converges in a straight line too. At breast cancer it gains less in a pass than any of these three. At digits it
 #   equals svrg: L = max_i L_i, the smoothness constant of the worst row, is there a few hundred times that of F, since
 #   some rows have ink in pixels that are almost always empty, and it sets the steps of the row-wise methods.
+# - **The lecture claims** O(log(1/epsilon)) steps for gradient descent, SAG and SVRG on such functions, and
+#   O(1/epsilon) for SGD. **Measured:** from 1e-4 to 1e-8 at breast cancer sag needs some forty more passes, while sgd
+#   with its decreasing step needs two hundred for the one digit from 1e-4 to 1e-5.
 # - The adaptive rules are fast at first where the columns have equal scales, as here, and then become slow or noisy.
 #   None of them converges linearly. adadelta starts slowly at breast cancer: its first steps have the size of the root
 #   of its epsilon.

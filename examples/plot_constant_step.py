@@ -110,10 +110,12 @@ print(f"constant step: mean of F - F* after 100 steps {tail:.4f}, the lecture's 
 # %%
 # What to see
 # -----------
-# - The constant step (red) is at the minimum after some thirty steps, as far as its noise lets it: from then on the
-#   mean of F - F* stays at a fifth of the lecture's floor, which is an upper bound. Half the step brings it down to a
-#   third.
+# - The constant step (red) is at the minimum after some thirty steps, as far as its noise lets it. Half the step brings
+#   the noise down to a third.
 # - The schedule of the lecture, taken literally (orange), first raises F - F* a thousandfold. After 300 steps it is
 #   where the other two were after five. Its rate O(1/k) is a fact about large k.
 # - Entered at 1/L (blue) it starts like the constant step and goes on falling: after 300 steps it is more than an
 #   order of magnitude below.
+# - **The lecture claims** that a constant step ends at most :math:`L \sigma^2 \eta / (4 \mu)` above F* in the mean, and
+#   that a decreasing one goes on as 1/k. **Measured:** the mean of F - F* stays at a fifth of that floor; entered at
+#   1/L, the schedule has come down to 0.0004 after 300 steps, a hundredth of it.

@@ -40,6 +40,10 @@ def errors(n_features, alpha, seed):
 figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 4.2), layout="constrained")
 for alpha, color in PENALTIES.items():
     train, test, norm = np.mean([[errors(p, alpha, seed) for p in N_FEATURES] for seed in SEEDS], axis=0).T
+    peak, end = test[N_FEATURES.index(300)], test[-1]
+    print(
+        f"alpha={alpha:g}: test error {test[:5].min():.3f} at most 150 features, {peak:.3f} at 300, {end:.3f} at 1500"
+    )
     left.plot(N_FEATURES, test, "o-", color=color, markersize=3, label=f"alpha={alpha:g}")
     left.plot(N_FEATURES, train, ":", color=color)
     right.plot(N_FEATURES, norm, "o-", color=color, markersize=3, label=f"alpha={alpha:g}")
@@ -58,8 +62,8 @@ plt.show()
 # %%
 # What to see
 # -----------
-# - With next to no penalty (red) the test error first falls, then rises to its peak where the number of features is
-#   that of the rows, and falls again below its first minimum.
+# - **The lecture claims** a test error that falls, rises and falls again. **Measured**, with next to no penalty (red):
+#   it falls to 8 %, rises to 76 % where the number of features is that of the rows, and falls again to 4 %.
 # - The right picture says why. At p = n there is exactly one way to fit all rows, and it needs huge coefficients. With
 #   more features there are many ways, and the one of the smallest norm becomes smaller and smaller.
 # - A penalty (orange, blue) bounds the norm, and the peak is gone. The double descent is an effect of p = n without

@@ -91,4 +91,5 @@ plt.show()
 # - The mean of the iterates (``average=True``, Polyak and Ruppert) goes below the floor, since the errors of the
 #   iterates about the minimum cancel. It remembers the way there: for the first twenty passes it is behind. With the
 #   automatic step, which is long at first and then decreases, it is ahead all the way.
-# - The lecture adds "can only improve constant factors". Here, at this step, not even that.
+# - **The lecture claims** that momentum does "not improve rates in stochastic case", and "can only improve constant
+#   factors". **Measured:** without noise a factor of 400 after 60 passes; with it, at this step, not even a constant.

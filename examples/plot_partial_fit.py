@@ -75,6 +75,9 @@ print(f"file {path.stat().st_size / 1e6:.0f} MB, chunk {X_chunk.nbytes / 1e6:.1f
 print(
     f"of the certificate: (F - F*) / F <= {whole.suboptimality_:.1e} for fit, {models['sgd'].suboptimality_} for chunks"
 )
+for name, error in errors.items():
+    print(f"error on unseen rows of {name}: {100 * error[-1]:.1f} %")
+print(f"of fit on the mapped file: {100 - 100 * whole.score(X_test, y_test):.1f} %")
 
 # %%
 # Error on unseen rows
@@ -96,5 +99,13 @@ right.set(ylabel="MB", title="Memory", ylim=(0, 1.15 * sizes["file"] / 1e6))
 plt.show()
 
 # %%
+# What to see
+# -----------
+# - One pass brings SGD and Adagrad within two points of what all rows together can teach. Adam, whose steps are all of
+#   a size, keeps the most noise.
+# - **The lecture claims** that the "iteration cost is linear in n" for gradient descent, which for ImageNet or WikiText
+#   is a pass over 10 to 100 million rows, and one of a single row for SGD. **Measured:** the memory is that of a few
+#   chunks, however long the file.
+
 del X
 folder.cleanup()

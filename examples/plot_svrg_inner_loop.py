@@ -76,11 +76,15 @@ plt.show()
 # -----------
 # - The best cells lie on a diagonal: the longer the step, the shorter the loop. A long step uses the snapshot's
 #   gradient up sooner, and with an old snapshot its noise takes over, as in the upper right corner.
-# - To the left each step size has a best m of some 8 epochs, and the loss from another is small. Below an epoch the
+# - To the left each step size has a best m of 8 epochs or more, and the loss from another is small. Below an epoch the
 #   full gradients eat the passes. m = 2n, which Johnson and Zhang suggest and which is the default here, is near the
-#   best for every step size.
+#   best for every step size but the longest.
 # - The automatic step, 1/(3L), is safe and not fast: L is that of the worst row. On these data sixteen times as much is
 #   best, and gains seven digits. No theorem covers it: tune ``step_size`` on the logarithmic grid of a grid search, as
-#   in :doc:`plot_grid_search`, or let ``step_size="line-search"`` look for it.
+#   in :doc:`plot_grid_search`, or let ``step_size="line-search"`` look for it, which finds 1.3/L to 2.6/L here, and a
+#   bound of 10 to the power of -5.2 or less after the same 30 passes.
 # - The mean of the inner loop, which the proof needs, is half an inner loop old, and behind at every step that is
 #   not too long. Where the last iterate is mostly noise, in the upper right corner, the mean is better.
+# - **The lecture claims** a linear rate for SVRG, with "two parameters: length of epochs + step-size". **Measured:**
+#   the rate is linear in every cell that is not too far to the right, and between the worst and the best of them lie
+#   nine digits for the same 30 passes.

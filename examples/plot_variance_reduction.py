@@ -94,8 +94,12 @@ for method, color in ((sgd, "tab:red"), (sag, "tab:blue"), (svrg, "tab:green")):
     name = method.__name__
     records = list(method(np.zeros(n), np.random.default_rng(0)))
     passes = [record[0] for record in records]
+    errors = [squared_error(name, x, table) for _, x, table in records]
+    print(
+        f"{name:4s} squared error of the estimate: {errors[0]:.0e} after a pass or two, {errors[-1]:.0e} after {PASSES}"
+    )
     left.semilogy(passes, [f(x) - f(x_star) for _, x, _ in records], color=color, label=name)
-    right.semilogy(passes, [squared_error(name, x, table) for _, x, table in records], color=color, label=name)
+    right.semilogy(passes, errors, color=color, label=name)
 left.set(title="objective", ylabel=r"$f(x) - f^*$", ylim=(1e-15, 1))
 right.set(title="error of the estimate", ylabel=r"$\mathbb{E}\,\|g - \nabla f(x)\|^2$")
 for panel in (left, right):
@@ -111,6 +115,9 @@ plt.show()
 #   and SVRG fall in step with f - f*, which is the picture of a linear rate.
 # - SAG's estimate is biased and SVRG's is not. The bias does not hurt: SAG makes two of its passes for one of SVRG's,
 #   which pays a full gradient for each of its inner loops.
+# - **The lecture claims** that "SAG gradient estimates are no longer unbiased, but they have greatly reduced variance",
+#   and a linear rate for both. **Measured:** after 100 passes the error of SGD's estimate is 0.1, as it was at the
+#   start, SVRG's 1e-13 and SAG's 1e-24, the level of rounding.
 #
 # Where nothing is left at the minimum
 # ------------------------------------

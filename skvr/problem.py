@@ -23,6 +23,8 @@ ROW_WORK = 16  # what a row costs beside its non-zeros, in multiply-adds per out
 EPS = np.finfo(np.float64).eps
 THREADS_SLICES = 4  # as long is a call that starts threads, which takes up to a tenth of a millisecond each
 BLOCK_VALUES = 2**18  # values of X that are held as float64 at a time: 2 MB
+# The same in products with up to 32 outputs: OpenBLAS multiplies small matrices as they are, in half the time.
+SMALL_PRODUCT_VALUES, MOST_OUTPUTS, FEWEST_ROWS = 2**15, 32, 16
 
 
 def _map_on_threads(function, items, n_threads):
@@ -77,6 +79,9 @@ class FiniteSum:
             self.kernels = _kernels.dense(X, *arguments)
         self.values_per_row = X.nnz / X.shape[0] if sp.issparse(X) else self.n_features
         self._rows_per_block = max(1, int(BLOCK_VALUES / max(1.0, self.values_per_row)))
+        self._multiplies = self.n_outputs > 1 and not sp.issparse(X)
+        values = SMALL_PRODUCT_VALUES if self.n_outputs <= MOST_OUTPUTS else BLOCK_VALUES
+        self._rows_per_product = max(FEWEST_ROWS, int(values / max(1.0, self.values_per_row)))
         self._rows_per_slice = max(1, int(SLICE_WORK / (self.n_outputs * (self.values_per_row + ROW_WORK))))
 
     def subset(self, rows, weight):
@@ -159,12 +164,35 @@ class FiniteSum:
         selected = slice(rows[0], rows[-1] + 1) if self.rows is None else rows
         return self.X[selected].astype(np.float64, copy=False)
 
+    # For dense rows and several outputs X W' and R' X are matrix products, a block of rows at a time.
+
+    def _product_blocks(self, rows):
+        for first in range(0, len(rows), self._rows_per_product):
+            block = rows[first : first + self._rows_per_product]
+            yield block, self._values(block)
+
+    def _multiply(self, X, theta):
+        return X @ self.coef(theta).T + self.intercept(theta)
+
+    def _add_product(self, r, X, gradient):
+        self.coef(gradient)[:] += r.T @ X
+        if self.fit_intercept:
+            self.intercept(gradient)[:] += r.sum(axis=0)
+
     # Passes over all rows
 
     def raw_prediction(self, theta, out=None):
         """Return x_i . w + b for every row: shape (n_samples in X, n_outputs), flat. Half an effective pass."""
         z = np.zeros(self.X.shape[0] * self.n_outputs) if out is None else out
-        for _ in self._map_slices(lambda rows: self.kernels.raw_predictions(rows, theta, z)):
+
+        def predict(rows):
+            if not self._multiplies:
+                self.kernels.raw_predictions(rows, theta, z)
+                return
+            for block, X in self._product_blocks(rows):
+                z.reshape(-1, self.n_outputs)[block] = self._multiply(X, theta)
+
+        for _ in self._map_slices(predict):
             pass
         return z
 
@@ -181,7 +209,11 @@ class FiniteSum:
 
         def gradient(rows):
             out = self.zeros()
-            self.kernels.add_gradients(rows, residual, out)
+            if not self._multiplies:
+                self.kernels.add_gradients(rows, residual, out)
+                return out
+            for block, X in self._product_blocks(rows):
+                self._add_product(residual.reshape(-1, self.n_outputs)[block], X, out)
             return out
 
         return sum(self._map_slices(gradient)) / self.n_samples
@@ -189,28 +221,34 @@ class FiniteSum:
     def residual_gradient(self, theta, out=None):
         """Return `residual` at theta, held in `out` if given, and its `loss_gradient`. One effective pass."""
         residual = np.zeros(self.X.shape[0] * self.n_outputs) if out is None else out
-        shift = np.zeros(self.n_outputs)
+        r, no_shift = residual.reshape(-1, self.n_outputs), np.zeros(self.n_outputs)
 
         def gradient(rows):
             out = self.zeros()
-            self.kernels.raw_predictions(rows, theta, residual)
-            self.kernels.residuals(rows, residual, shift, residual)
-            self.kernels.add_gradients(rows, residual, out)
+            if not self._multiplies:
+                self.kernels.residual_gradient(rows, theta, residual, out)
+                return out
+            for block, X in self._product_blocks(rows):
+                r[block] = self._multiply(X, theta)
+                self.kernels.residuals(block, residual, no_shift, residual)
+                self._add_product(r[block], X, out)
             return out
 
         return residual, sum(self._map_slices(gradient)) / self.n_samples
 
     def evaluate(self, theta, z):
         """Return F of each task, shape (n_tasks,), and its gradient, flat as theta; fill `z` in. One effective pass."""
-        matrix_products = self.n_outputs > 1 and not sp.issparse(self.X)
 
         def sums(rows):
             value, gradient = np.zeros(self.n_tasks), self.zeros()
-            if matrix_products:
-                for first in range(0, len(rows), self._rows_per_block):
-                    self._evaluate_by_blas(rows[first : first + self._rows_per_block], theta, z, value, gradient)
-            else:
+            if not self._multiplies:
                 self.kernels.evaluate(rows, theta, z, value, gradient)
+                return value, gradient
+            for block, X in self._product_blocks(rows):
+                z.reshape(-1, self.n_outputs)[block] = self._multiply(X, theta)
+                r = np.zeros((len(block), self.n_outputs))
+                self.kernels.losses(block, z, value, r.ravel())
+                self._add_product(r, X, gradient)
             return value, gradient
 
         value, gradient = np.zeros(self.n_tasks), self.zeros()
@@ -219,18 +257,6 @@ class FiniteSum:
             gradient += of_slice[1]
         value = value / self.n_samples + self.by_task(self.penalty(theta))
         return value, gradient / self.n_samples + self.penalty_gradient(theta)
-
-    def _evaluate_by_blas(self, rows, theta, z, value, gradient):
-        """What `kernels.evaluate` does, for dense rows and several outputs: X W' and R' X are matrix products."""
-        X = self._values(rows)
-        K = self.n_outputs
-        z.reshape(-1, K)[rows] = X @ self.coef(theta).T + self.intercept(theta)
-        r = np.zeros(len(rows) * K)
-        self.kernels.losses(rows, z, value, r)
-        r = r.reshape(-1, K)
-        self.coef(gradient)[:] += r.T @ X
-        if self.fit_intercept:
-            self.intercept(gradient)[:] += r.sum(axis=0)
 
     def penalty_gradient(self, theta):
         """Return alpha w, flat as theta, with zeros for the intercepts."""

@@ -23,6 +23,7 @@ VALID = {  # what every method reads, and the arrays it writes to
     "add_gradients": (dict(order=ORDER, r=ROWS), dict(out=THETA)),
     "loss_in_shift": (dict(order=ORDER, z=ROWS, shift=OUTPUTS), dict(value=OUTPUTS, gradient=OUTPUTS, hessian=HESSIAN)),
     "evaluate": (dict(order=ORDER, theta=THETA), dict(z=ROWS, value=OUTPUTS, gradient=THETA)),
+    "residual_gradient": (dict(order=ORDER, theta=THETA), dict(r=ROWS, gradient=THETA)),
     "losses": (dict(order=ORDER, z=ROWS), dict(value=OUTPUTS, r=DRAWN_OUTPUTS)),
     "add_moments": (dict(order=ORDER, centre=FEATURES), dict(stored=FEATURES, first=FEATURES, second=FEATURES)),
     "standardised_norms": (STANDARD, dict(norms=PER_ROW)),

@@ -80,6 +80,8 @@ NB_MODULE(_kernels, m) {
              "value"_a.noconvert(), "gradient"_a.noconvert(), "hessian"_a.noconvert(), release())
         .def("evaluate", &Kernels::evaluate, "order"_a.noconvert(), "theta"_a.noconvert(), "z"_a.noconvert(),
              "value"_a.noconvert(), "gradient"_a.noconvert(), release())
+        .def("residual_gradient", &Kernels::residual_gradient, "order"_a.noconvert(), "theta"_a.noconvert(),
+             "r"_a.noconvert(), "gradient"_a.noconvert(), release())
         .def("losses", &Kernels::losses, "order"_a.noconvert(), "z"_a.noconvert(), "value"_a.noconvert(),
              "r"_a.noconvert(), release())
         .def("reweighted", &Kernels::reweighted, "weight"_a.noconvert())

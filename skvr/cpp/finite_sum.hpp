@@ -49,7 +49,7 @@ struct FiniteSum {
     // r = weight_i dloss/dz: the gradient of the row's weighted loss is r_k x_i
     void residual(size_t i, const double* z, double* r) const {
         const size_t K = n_outputs();
-        Loss::gradient(z, target(i), K, r);
+        Loss::gradients(z, target(i), 1, K, r);
         for (size_t k = 0; k < K; ++k) r[k] *= weight[i];
     }
 
@@ -93,6 +93,7 @@ struct Block {
     static constexpr size_t capacity = 256;
     const Data& data;
     size_t K, width, m = 0;
+    const int64_t* rows = nullptr;
     std::vector<double> z, y, weight, r;
 
     explicit Block(const Data& data)
@@ -100,35 +101,47 @@ struct Block {
           weight(capacity), r(capacity * K) {}
 
     // The raw predictions are left for the caller to fill in.
-    void take(const int64_t* rows, size_t n_rows) {
-        m = n_rows;
+    void take(const int64_t* drawn, size_t n_rows) {
+        rows = drawn, m = n_rows;
         for (size_t s = 0; s < m; ++s) weight[s] = data.weight[size_t(rows[s])];
         for (size_t s = 0; s < m; ++s)
             for (size_t t = 0; t < width; ++t) y[s * width + t] = data.target(size_t(rows[s]))[t];
     }
-    void take(const int64_t* rows, size_t n_rows, const double* all_z, const double* shift) {
-        take(rows, n_rows);
+    void take(const int64_t* drawn, size_t n_rows, const double* all_z, const double* shift) {
+        take(drawn, n_rows);
         for (size_t s = 0; s < m; ++s)
             for (size_t k = 0; k < K; ++k) z[s * K + k] = all_z[size_t(rows[s]) * K + k] + shift[k];
     }
+    // Puts z or r where the rows have their place in `all`.
+    void put(const std::vector<double>& values, double* all) const {
+        for (size_t s = 0; s < m; ++s)
+            for (size_t k = 0; k < K; ++k) all[size_t(rows[s]) * K + k] = values[s * K + k];
+    }
     void residuals() {
-        for (size_t s = 0; s < m; ++s) {
-            Data::Loss::gradient(&z[s * K], &y[s * width], K, &r[s * K]);
-            for (size_t k = 0; k < K; ++k) r[s * K + k] *= weight[s];
-        }
+        Data::Loss::gradients(z.data(), y.data(), m, K, r.data());
+        weigh_gradients();
     }
     // value += the weighted losses. Blocks are summed apart, so that rounding errors do not grow with n.
+    void residuals_and_values(double* value) {
+        Data::Loss::gradients(z.data(), y.data(), m, K, r.data());
+        add_values(value);
+        weigh_gradients();
+    }
+    void weigh_gradients() {
+        for (size_t s = 0; s < m; ++s)
+            for (size_t k = 0; k < K; ++k) r[s * K + k] *= weight[s];
+    }
     void add_values(double* value) const {
         using Loss = typename Data::Loss;
         if constexpr (Loss::single) {
             double values[capacity];
-            for (size_t s = 0; s < m; ++s) Loss::value(&z[s], &y[s], 1, values + s);
+            for (size_t s = 0; s < m; ++s) Loss::value(&z[s], &y[s], &r[s], 1, values + s);
             value[0] += dot(values, weight.data(), m);
         } else {
             const size_t V = Loss::n_values(K);
             std::vector<double> row(V), sum(V);
             for (size_t s = 0; s < m; ++s) {
-                Loss::value(&z[s * K], &y[s * width], K, row.data());
+                Loss::value(&z[s * K], &y[s * width], &r[s * K], K, row.data());
                 for (size_t t = 0; t < V; ++t) sum[t] += weight[s] * row[t];
             }
             for (size_t t = 0; t < V; ++t) value[t] += sum[t];
@@ -172,12 +185,10 @@ template <class Data>
 SKVR_CLONES void residuals(const Data& data, const int64_t* order, size_t n, const double* z, const double* shift,
                            double* r) {
     Block<Data> block(data);
-    const size_t K = data.n_outputs();
     for (size_t first = 0; first < n; first += block.capacity) {
         block.take(order + first, std::min(block.capacity, n - first), z, shift);
         block.residuals();
-        for (size_t s = 0; s < block.m; ++s)
-            for (size_t k = 0; k < K; ++k) r[size_t(order[first + s]) * K + k] = block.r[s * K + k];
+        block.put(block.r, r);
     }
 }
 
@@ -200,8 +211,7 @@ SKVR_CLONES void losses(const Data& data, const int64_t* order, size_t n, const 
     const std::vector<double> no_shift(block.K);
     for (size_t first = 0; first < n; first += block.capacity) {
         block.take(order + first, std::min(block.capacity, n - first), z, no_shift.data());
-        block.residuals();
-        block.add_values(value);
+        block.residuals_and_values(value);
         std::copy_n(block.r.data(), block.m * block.K, r + first * block.K);
     }
 }
@@ -214,31 +224,45 @@ SKVR_CLONES void loss_in_shift(const Data& data, const int64_t* order, size_t n,
     Block<Data> block(data);
     for (size_t first = 0; first < n; first += block.capacity) {
         block.take(order + first, std::min(block.capacity, n - first), z, shift);
-        block.residuals();
-        block.add_values(value);
+        block.residuals_and_values(value);
         block.add_residuals(gradient);
         block.add_curvatures(hessian);
     }
 }
 
-// One reading of the rows: raw predictions z, value += weighted losses, out += sum_i r_i x_i'. A block of rows is still
-// in the cache when its gradient follows its predictions.
-template <class Data>
-SKVR_CLONES void evaluate(const Data& data, const int64_t* order, size_t n, const double* theta, double* z, double* value,
-                          double* out) {
+// One reading of the rows: out += sum_i r_i x_i'. `visit(block)` makes a block's residuals from its raw predictions. A
+// block of rows is still in the cache when its gradient follows its predictions.
+template <class Data, class Visit>
+inline void pass(const Data& data, const int64_t* order, size_t n, const double* theta, double* out, Visit&& visit) {
     Block<Data> block(data);
     const size_t K = data.n_outputs(), p = data.rows.n_features;
     const size_t size = Data::Rows::sparse ? block.capacity : std::clamp<size_t>(32768 / (p + 1), 4, block.capacity);
     for (size_t first = 0; first < n; first += size) {
-        const int64_t* rows = order + first;
-        block.take(rows, std::min(size, n - first));
-        for (size_t s = 0; s < block.m; ++s) data.predict(size_t(rows[s]), theta, &block.z[s * K]);
-        block.residuals();
-        block.add_values(value);
-        data.add_gradient(rows, block.m, block.r.data(), out);
-        for (size_t s = 0; s < block.m; ++s)
-            for (size_t k = 0; k < K; ++k) z[size_t(rows[s]) * K + k] = block.z[s * K + k];
+        block.take(order + first, std::min(size, n - first));
+        for (size_t s = 0; s < block.m; ++s) data.predict(size_t(block.rows[s]), theta, &block.z[s * K]);
+        visit(block);
+        data.add_gradient(block.rows, block.m, block.r.data(), out);
     }
+}
+
+// A pass that gives the raw predictions z and value += the weighted losses, too.
+template <class Data>
+SKVR_CLONES void evaluate(const Data& data, const int64_t* order, size_t n, const double* theta, double* z, double* value,
+                          double* out) {
+    pass(data, order, n, theta, out, [&](Block<Data>& block) {
+        block.residuals_and_values(value);
+        block.put(block.z, z);
+    });
+}
+
+// A pass that gives the residuals r, too.
+template <class Data>
+SKVR_CLONES void residual_gradient(const Data& data, const int64_t* order, size_t n, const double* theta, double* r,
+                                   double* out) {
+    pass(data, order, n, theta, out, [&](Block<Data>& block) {
+        block.residuals();
+        block.put(block.r, r);
+    });
 }
 
 }  // namespace skvr

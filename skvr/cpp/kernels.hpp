@@ -64,6 +64,7 @@ struct Kernels {
     virtual void loss_in_shift(Order, ConstVector z, ConstVector shift, Vector value, Vector gradient,
                                Vector hessian) const = 0;
     virtual void evaluate(Order, ConstVector theta, Vector z, Vector value, Vector gradient) const = 0;
+    virtual void residual_gradient(Order, ConstVector theta, Vector r, Vector gradient) const = 0;
     virtual void losses(Order, ConstVector z, Vector value, Vector r) const = 0;
     virtual std::unique_ptr<Kernels> reweighted(ConstVector weight) const = 0;
     virtual void add_moments(Order, ConstVector centre, Vector stored, Vector first, Vector second) const = 0;
@@ -181,6 +182,10 @@ struct KernelsOf final : Kernels {
         check(order), per_parameter(theta), per_row(z), per_parameter(gradient);
         require(value.size() == Data::Loss::n_values(data.n_outputs()), "value has the wrong size");
         skvr::evaluate(data, order.data(), order.size(), theta.data(), z.data(), value.data(), gradient.data());
+    }
+    void residual_gradient(Order order, ConstVector theta, Vector r, Vector gradient) const override {
+        check(order), per_parameter(theta), per_row(r), per_parameter(gradient);
+        skvr::residual_gradient(data, order.data(), order.size(), theta.data(), r.data(), gradient.data());
     }
     void losses(Order order, ConstVector z, Vector value, Vector r) const override {
         check(order), per_row(z);

@@ -1,8 +1,9 @@
-// The losses of one row as functions of its K raw predictions z: value, gradient and curvature in z.
+// The losses as functions of a row's K raw predictions z: value, gradient and curvature in z.
 //
 // Every formula holds for raw predictions of any size: no exp of a positive number, no log of a difference. `single`: one
-// output, known to the compiler, so that loops over rows vectorise. `prox` is argmin_u 1/2 (u - c)^2 + step loss(u), found
-// from a guess.
+// output, known to the compiler, so that loops over rows vectorise. `gradients` takes m rows side by side, so that what
+// is done to every number is a loop that vectorises; `value` is told the row's gradient r, which may save it from
+// starting anew. `prox` is argmin_u 1/2 (u - c)^2 + step loss(u), found from a guess.
 #pragma once
 
 #include <algorithm>
@@ -20,13 +21,15 @@ struct Logistic {
     static constexpr size_t target_width(size_t) { return 1; }
     static constexpr size_t n_values(size_t) { return 1; }
 
-    static void value(const double* z, const double* y, size_t, double* value) {
+    static void value(const double* z, const double* y, const double*, size_t, double* value) {
         const double margin = y[0] * z[0];
         value[0] = log1p_of_fraction(exp_of_nonpositive(-std::fabs(margin))) - std::min(margin, 0.0);
     }
-    static void gradient(const double* z, const double* y, size_t, double* r) {
-        const double margin = y[0] * z[0], e = exp_of_nonpositive(-std::fabs(margin));
-        r[0] = -y[0] * (margin > 0 ? e : 1.0) / (1 + e);
+    static void gradients(const double* z, const double* y, size_t m, size_t, double* r) {
+        for (size_t s = 0; s < m; ++s) {
+            const double margin = y[s] * z[s], e = exp_of_nonpositive(-std::fabs(margin));
+            r[s] = -y[s] * (margin > 0 ? e : 1.0) / (1 + e);
+        }
     }
     static void curvature(const double* z, size_t, double* h) {
         const double e = exp_of_nonpositive(-std::fabs(z[0]));
@@ -62,29 +65,37 @@ struct Softmax {
     static constexpr size_t n_values(size_t) { return 1; }
 
     // p_k = exp(z_k - max z) / sum
-    static void probabilities(const double* z, size_t K, double* p) {
-        const double top = *std::max_element(z, z + K);
-        double sum = 0;
-        for (size_t k = 0; k < K; ++k) sum += p[k] = exp_of_nonpositive(z[k] - top);
-        for (size_t k = 0; k < K; ++k) p[k] /= sum;
-    }
-    static void value(const double* z, const double* y, size_t K, double* value) {
-        const double* top = std::max_element(z, z + K);
-        double others = 0;
-        for (size_t k = 0; k < K; ++k) others += z + k == top ? 0 : exp_of_nonpositive(z[k] - *top);
-        value[0] = std::log1p(others) + (*top - z[size_t(y[0])]);
+    static void probabilities(const double* z, size_t m, size_t K, double* p) {
+        for (size_t s = 0; s < m; ++s) {
+            const double top = *std::max_element(z + s * K, z + (s + 1) * K);
+            for (size_t k = 0; k < K; ++k) p[s * K + k] = z[s * K + k] - top;
+        }
+        for (size_t t = 0; t < m * K; ++t) p[t] = exp_of_nonpositive(p[t]);
+        for (size_t s = 0; s < m; ++s) {
+            double sum = 0;
+            for (size_t k = 0; k < K; ++k) sum += p[s * K + k];
+            const double inverse = 1 / sum;
+            for (size_t k = 0; k < K; ++k) p[s * K + k] *= inverse;
+        }
     }
     // Summed from the other classes where the row's own probability is near one: 1 - p would lose every digit.
-    static void gradient(const double* z, const double* y, size_t K, double* r) {
-        const size_t own = size_t(y[0]);
-        probabilities(z, K, r);
-        double others = 0;
-        for (size_t k = 0; k < K; ++k) others += k == own ? 0 : r[k];
-        r[own] = -others;
+    static void gradients(const double* z, const double* y, size_t m, size_t K, double* r) {
+        probabilities(z, m, K, r);
+        for (size_t s = 0; s < m; ++s) {
+            const size_t own = size_t(y[s]);
+            double others = 0;
+            for (size_t k = 0; k < K; ++k) others += k == own ? 0 : r[s * K + k];
+            r[s * K + own] = -others;
+        }
+    }
+    // -log p_own = -log(1 + r_own), and -log p_top + (z_top - z_own) where p_own may be all rounding errors.
+    static void value(const double* z, const double* y, const double* r, size_t K, double* value) {
+        const size_t own = size_t(y[0]), top = size_t(std::max_element(z, z + K) - z);
+        value[0] = own == top ? -std::log1p(r[own]) : z[top] - z[own] - std::log(r[top]);
     }
     static void curvature(const double* z, size_t K, double* h) {
         double* const p = h + (K - 1) * K;  // the last row of h holds p until it is its turn
-        probabilities(z, K, p);
+        probabilities(z, 1, K, p);
         for (size_t k = 0; k < K; ++k) {
             const double p_k = p[k];
             for (size_t l = 0; l < K; ++l) h[k * K + l] = (k == l ? p_k : 0.0) - p_k * p[l];
@@ -100,11 +111,11 @@ struct Squared {
     static constexpr size_t target_width(size_t K) { return outputs(K); }
     static constexpr size_t n_values(size_t K) { return outputs(K); }
 
-    static void value(const double* z, const double* y, size_t K, double* value) {
+    static void value(const double* z, const double* y, const double*, size_t K, double* value) {
         for (size_t k = 0; k < K; ++k) value[k] = 0.5 * (z[k] - y[k]) * (z[k] - y[k]);
     }
-    static void gradient(const double* z, const double* y, size_t K, double* r) {
-        for (size_t k = 0; k < K; ++k) r[k] = z[k] - y[k];
+    static void gradients(const double* z, const double* y, size_t m, size_t K, double* r) {
+        for (size_t t = 0; t < m * outputs(K); ++t) r[t] = z[t] - y[t];
     }
     static void curvature(const double*, size_t K, double* h) {
         for (size_t k = 0; k < K; ++k)

@@ -31,8 +31,8 @@ public:
     Steps(const Data& data, const double* eta) : data(data), K(data.n_outputs()), given(eta) {}
     Steps(const Data& data, const LineSearch& search, size_t batch)
         : data(data), K(data.n_outputs()), search(search), n_tasks(Data::Loss::n_values(K)), eta(K), s(batch * K),
-          a(batch * K), g(batch > 1 ? data.size() : 0), z_trial(K), row_value(n_tasks), zero(n_tasks), inverse_L(n_tasks),
-          value(n_tasks), trial(n_tasks), decrease(n_tasks), rounding(n_tasks) {}
+          a(batch * K), g(batch > 1 ? data.size() : 0), z_trial(K), r_trial(K), row_value(n_tasks), zero(n_tasks),
+          inverse_L(n_tasks), value(n_tasks), trial(n_tasks), decrease(n_tasks), rounding(n_tasks) {}
 
     // The step sizes of a step along rows[:m], whose raw predictions and residuals are z and r.
     const double* next(const int64_t* rows, size_t m, const double* z, const double* r) {
@@ -97,7 +97,8 @@ private:
         for (size_t t = 0; t < m; ++t) {
             const size_t i = size_t(rows[t]);
             for (size_t k = 0; k < K; ++k) z_trial[k] = z[t * K + k] - length[task(k)] * s[t * K + k];
-            Data::Loss::value(z_trial.data(), data.target(i), K, row_value.data());
+            Data::Loss::gradients(z_trial.data(), data.target(i), 1, K, r_trial.data());
+            Data::Loss::value(z_trial.data(), data.target(i), r_trial.data(), K, row_value.data());
             for (size_t v = 0; v < n_tasks; ++v) out[v] += data.weight[i] * row_value[v] / double(m);
         }
     }
@@ -107,7 +108,7 @@ private:
     const double* given = nullptr;
     LineSearch search;
     size_t n_tasks = 0;
-    std::vector<double> eta, s, a, g, z_trial, row_value, zero, inverse_L, value, trial, decrease, rounding;
+    std::vector<double> eta, s, a, g, z_trial, r_trial, row_value, zero, inverse_L, value, trial, decrease, rounding;
 };
 
 }  // namespace skvr
