@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from skvr import LogisticRegression, Ridge, RidgeClassifier, _kernels, problem
 from skvr.solvers import SOLVERS
+from skvr.solvers.triangle import Triangle, sum_of_products
 
 ESTIMATORS = [LogisticRegression, Ridge, RidgeClassifier]
 
@@ -60,6 +61,27 @@ def test_a_kernel_runs_while_python_goes_on():
     try:
         assert any(python_goes_on(lambda: kernels.sgd_epoch(order, 1, np.zeros(len(order)), theta)) for _ in range(5))
         assert not python_goes_on(lambda: sum(range(10**6)))  # what holds the GIL is seen to
+    finally:
+        sys.setswitchinterval(interval)
+
+
+@pytest.mark.parametrize("what", ["sum_of_products", "cholesky", "solve"])
+def test_a_factorisation_runs_while_python_goes_on(what):
+    """As above; SciPy's wrappers of these functions of LAPACK hold the GIL."""
+    n = 1500
+    rows = np.random.default_rng(0).standard_normal((n, n))
+    triangle = sum_of_products(n, [rows, np.eye(n)], 1.0)
+    factor = Triangle(n, triangle.values.copy())
+    assert factor.cholesky()
+    calls = {
+        "sum_of_products": lambda: sum_of_products(n, [rows], 1.0),
+        "cholesky": lambda: Triangle(n, triangle.values).cholesky(),
+        "solve": lambda: factor.solve(rows),
+    }
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(300)
+    try:
+        assert any(python_goes_on(calls[what]) for _ in range(5))
     finally:
         sys.setswitchinterval(interval)
 

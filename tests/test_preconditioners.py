@@ -20,6 +20,7 @@ from problems import (
 )
 from reference import Problem, join
 
+from skvr.solvers import lapack
 from skvr.solvers.hessian import Columns, Factor, _scattered_gram, hessian, packed_gram
 from skvr.solvers.preconditioner import Diagonal, Hessian, Kronecker, Nystrom
 from skvr.solvers.triangle import SMALL, Triangle, sum_of_products
@@ -210,3 +211,21 @@ def test_diagonal_is_the_largest_curvature_of_a_coordinate(loss, layout):
     curvature = join(c * (P.weight / P.n) @ P.X**2 + P.alpha[:, None], np.full(len(P.alpha), c))
     step = Diagonal(problem).solve(theta_of(problem, *reference.split(g)), problem.zeros())
     assert_close(join(problem.coef(step), problem.intercept(step)), g / curvature)
+
+
+def test_triangles_of_the_wrong_size_are_refused():
+    """LAPACK would write beyond their arrays."""
+    for wrong in (np.zeros(9), np.zeros(11), np.zeros(10, np.float32), np.zeros((2, 5)), np.zeros(20)[::2]):
+        for call in (
+            lambda values: lapack.cholesky(4, values),
+            lambda values: lapack.solve(4, values, np.zeros((4, 1))),
+            lambda values: lapack.add_products(4, 1.0, np.zeros((3, 4)), values),
+        ):
+            with pytest.raises(ValueError, match="A triangle of 4 rows"):
+                call(wrong)
+    for call in (
+        lambda: lapack.solve(4, np.zeros(10), np.zeros((3, 1))),
+        lambda: lapack.add_products(4, 1.0, np.zeros((4, 3)), np.zeros(10)),
+    ):
+        with pytest.raises(ValueError, match="beside a triangle"):
+            call()

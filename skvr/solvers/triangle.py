@@ -6,8 +6,10 @@ algorithm", ACM TOMS 37, 2010. With h = ceil(n / 2), the columns j < h stand as 
 """
 
 import numpy as np
-from scipy.linalg import lapack
 from scipy.linalg.blas import dsyrk
+from scipy.linalg.lapack import dtfttr, dtrttf
+
+from skvr.solvers import lapack
 
 SMALL = 512  # rows of a square of 2 MB: as such it is added to faster, by up to a third where the rows are few
 
@@ -17,12 +19,12 @@ def sum_of_products(n, blocks, factor):
     if n > SMALL:
         values = np.zeros(n * (n + 1) // 2)
         for Z in blocks:
-            values = lapack.dsfrk(n, len(Z), factor, Z.T, 1.0, values, uplo="L", overwrite_c=1)
+            lapack.add_products(n, factor, Z, values)
     else:
         square = np.zeros((n, n), order="F")
         for Z in blocks:
             square = dsyrk(factor, Z.T, 1.0, square, lower=1, overwrite_c=1)
-        values, _ = lapack.dtrttf(square, uplo="L")
+        values, _ = dtrttf(square, uplo="L")
     return Triangle(n, values)
 
 
@@ -85,14 +87,13 @@ class Triangle:
 
     def cholesky(self):
         """Become the Cholesky factor; return whether there is one."""
-        self.values, failed = lapack.dpftrf(self.n, self.values, uplo="L", overwrite_a=1)
-        return failed == 0
+        self.values = np.require(self.values, np.float64, "CW")
+        return lapack.cholesky(self.n, self.values)
 
     def solve(self, g):
         """Return the solution for a right side of shape (n,) or (n, m), by a Cholesky factor."""
-        solution, _ = lapack.dpftrs(self.n, self.values, g.reshape(self.n, -1), uplo="L")
-        return solution.reshape(g.shape)
+        return lapack.solve(self.n, self.values, g.reshape(self.n, -1)).reshape(g.shape)
 
     def square(self):
         """Return a square matrix whose lower triangle is this."""
-        return lapack.dtfttr(self.n, self.values, uplo="L")[0]
+        return dtfttr(self.n, self.values, uplo="L")[0]
