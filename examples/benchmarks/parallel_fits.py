@@ -4,8 +4,8 @@
     python examples/benchmarks/parallel_fits.py --solvers sag auto --repetitions 9
 
 prints a line a layout and solver: the medians, with the smallest and largest, over the repetitions, in which the three
-alternate. Processes have no lock in common, so their ratio says what the machine allows: two cores that are idle, and
-memory that both read. Wall-clock times; fits take about half a second.
+alternate. Wall-clock times of fits of about half a second: two idle cores are needed. Processes have no lock in common,
+but each begins with copies of pages that it writes to.
 """
 
 import argparse
