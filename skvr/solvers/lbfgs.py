@@ -18,7 +18,7 @@ LARGEST_COUPLED = 2000  # parameters of K classes up to which their whole Hessia
 # A sample of S rows knows F to about parameters / (2 S): a tenth of that is as close to its optimum as is worth going.
 STATISTICAL = 0.05
 SAMPLE_STEPS = 30
-FEW_PASSES = 8  # that a Gram matrix of all rows may cost for squared loss, before a sample's has to do
+FEW_PASSES = 16  # that a Gram matrix of all rows may cost for squared loss, before a sample's has to do
 KRONECKER_PASSES = 20  # at least, between two Kronecker products: the pairs make up for more than a new one would
 MOST_PAIRS, FEWEST_PAIRS = 20, 8
 SMALL_PAIRS = 2**23  # bytes that the pairs of several outputs may take whatever X is
