@@ -62,7 +62,6 @@ class Certificate:
         self.problem = problem
         self.alpha = problem.of_task(problem.alpha)
         self.free = self.alpha == 0
-        self.row_norms = np.sqrt(problem.squared_row_norms)
         if problem.loss == "squared":
             self.scale = problem.weight @ problem.y.reshape(-1, problem.n_outputs) ** 2 / problem.n_samples
         else:
@@ -135,9 +134,10 @@ class Certificate:
         problem = self.problem
         w_norm = np.sqrt(problem.by_task(problem.squared_norm(theta)))
         b_norm = np.sqrt(problem.by_task(intercept**2))
-        size = problem.by_task(self.row_norms @ np.abs(r).reshape(-1, problem.n_outputs))
-        weighted = problem.weight * self.row_norms
-        through_z = CURVATURE[problem.loss] * (weighted @ self.row_norms * w_norm + weighted.sum() * b_norm)
+        row_norms = np.sqrt(problem.squared_row_norms)
+        size = problem.by_task(row_norms @ np.abs(r).reshape(-1, problem.n_outputs))
+        weighted = problem.weight * row_norms
+        through_z = CURVATURE[problem.loss] * (weighted @ row_norms * w_norm + weighted.sum() * b_norm)
         noise = ROUNDINGS * EPS * ((size + through_z) / problem.n_samples + self.alpha * w_norm)
         floor = noise**2 / (2 * self.alpha * objective)
         if self.free.any():

@@ -149,19 +149,9 @@ struct Block {
     }
     // hessian += the weighted K x K curvatures
     void add_curvatures(double* hessian) const {
-        using Loss = typename Data::Loss;
-        if constexpr (Loss::single) {
-            double curvatures[capacity];
-            for (size_t s = 0; s < m; ++s) Loss::curvature(&z[s], 1, curvatures + s);
-            hessian[0] += dot(curvatures, weight.data(), m);
-        } else {
-            std::vector<double> row(K * K), sum(K * K);
-            for (size_t s = 0; s < m; ++s) {
-                Loss::curvature(&z[s * K], K, row.data());
-                for (size_t t = 0; t < K * K; ++t) sum[t] += weight[s] * row[t];
-            }
-            for (size_t t = 0; t < K * K; ++t) hessian[t] += sum[t];
-        }
+        std::vector<double> sum(K * K);
+        Data::Loss::add_curvatures(z.data(), weight.data(), m, K, sum.data());
+        for (size_t t = 0; t < K * K; ++t) hessian[t] += sum[t];
     }
     void add_residuals(double* gradient) const {
         std::vector<double> sum(K);

@@ -1,13 +1,14 @@
 // The losses as functions of a row's K raw predictions z: value, gradient and curvature in z.
 //
 // Every formula holds for raw predictions of any size: no exp of a positive number, no log of a difference. `single`: one
-// output, known to the compiler, so that loops over rows vectorise. `gradients` takes m rows side by side, so that what
-// is done to every number is a loop that vectorises; `value` is told the row's gradient r, which may save it from
-// starting anew. `prox` is argmin_u 1/2 (u - c)^2 + step loss(u), found from a guess.
+// output, known to the compiler, so that loops over rows vectorise. `gradients`, and `add_curvatures`, a weighted sum,
+// take m rows side by side, so that what is done to every number is a loop that vectorises. `value` is told the row's
+// gradient r, which may save it from starting anew. `prox` is argmin_u 1/2 (u - c)^2 + step loss(u), found from a guess.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "exponential.hpp"
 #include "vector.hpp"
@@ -31,9 +32,13 @@ struct Logistic {
             r[s] = -y[s] * (margin > 0 ? e : 1.0) / (1 + e);
         }
     }
-    static void curvature(const double* z, size_t, double* h) {
-        const double e = exp_of_nonpositive(-std::fabs(z[0]));
-        h[0] = e / ((1 + e) * (1 + e));
+    static void add_curvatures(const double* z, const double* weight, size_t m, size_t, double* h) {
+        std::vector<double> curvature(m);
+        for (size_t s = 0; s < m; ++s) {
+            const double e = exp_of_nonpositive(-std::fabs(z[s]));
+            curvature[s] = e / ((1 + e) * (1 + e));
+        }
+        h[0] += dot(curvature.data(), weight, m);
     }
     // The margin m = y u solves m = y c + step / (1 + e^m): Newton's method in a bracket with 0 at one end. On either side
     // of 0 the excess is concave or convex such that from this end, where a step too far is cut off, Newton's method
@@ -93,13 +98,16 @@ struct Softmax {
         const size_t own = size_t(y[0]), top = size_t(std::max_element(z, z + K) - z);
         value[0] = own == top ? -std::log1p(r[own]) : z[top] - z[own] - std::log(r[top]);
     }
-    static void curvature(const double* z, size_t K, double* h) {
-        double* const p = h + (K - 1) * K;  // the last row of h holds p until it is its turn
-        probabilities(z, 1, K, p);
-        for (size_t k = 0; k < K; ++k) {
-            const double p_k = p[k];
-            for (size_t l = 0; l < K; ++l) h[k * K + l] = (k == l ? p_k : 0.0) - p_k * p[l];
-        }
+    // diag(p) - p p'
+    static void add_curvatures(const double* z, const double* weight, size_t m, size_t K, double* h) {
+        std::vector<double> p(m * K);
+        probabilities(z, m, K, p.data());
+        for (size_t s = 0; s < m; ++s)
+            for (size_t k = 0; k < K; ++k) {
+                const double weighted = weight[s] * p[s * K + k];
+                for (size_t l = 0; l < K; ++l) h[k * K + l] -= weighted * p[s * K + l];
+                h[k * K + k] += weighted;
+            }
     }
 };
 
@@ -117,9 +125,10 @@ struct Squared {
     static void gradients(const double* z, const double* y, size_t m, size_t K, double* r) {
         for (size_t t = 0; t < m * outputs(K); ++t) r[t] = z[t] - y[t];
     }
-    static void curvature(const double*, size_t K, double* h) {
-        for (size_t k = 0; k < K; ++k)
-            for (size_t l = 0; l < K; ++l) h[k * K + l] = k == l ? 1.0 : 0.0;
+    static void add_curvatures(const double*, const double* weight, size_t m, size_t K, double* h) {
+        double sum = 0;
+        for (size_t s = 0; s < m; ++s) sum += weight[s];
+        for (size_t k = 0; k < outputs(K); ++k) h[k * outputs(K) + k] += sum;
     }
     static double prox(double c, double step, const double* y, double) { return (c + step * y[0]) / (1 + step); }
 };

@@ -20,8 +20,9 @@ BLAS = 1 / 16
 SCATTERED = 0.7
 LOSS = 8
 SCATTERED_VALUES = 2**24  # products of one kernel call: some 10 ms, between which Python sees Ctrl-C
-# Values of a block of scaled rows: 1 MB, which stays in the cache between its making and the product.
-PACKED_VALUES = 2**17
+# Values of a block of scaled rows, 0.5 MB, which stays in the cache between its making and the product; and its fewest
+# rows, since every product reads and writes the whole matrix.
+PACKED_VALUES, PACKED_ROWS = 2**16, 64
 # Pivots and relative eigenvalues of the Hessian with unit diagonal below this are rounding errors.
 RANK_TOLERANCE = 1e-14
 SURE_PENALTY = 100 * RANK_TOLERANCE  # beside a diagonal of 1
@@ -80,7 +81,7 @@ def gram(problem, columns, weight):
 def packed_gram(problem, columns, root):
     """Return the `Triangle` of Z'Z / n, the rows of Z being root_ik (x~_i, 1) for all k side by side."""
     K, q = root.shape[1], problem.n_features + 1
-    height = max(16, PACKED_VALUES // (K * q))
+    height = max(PACKED_ROWS, PACKED_VALUES // (K * q))
     block = np.empty((min(height, problem.n_samples), K * q))
 
     def scaled_rows(rows):

@@ -18,10 +18,11 @@ LARGEST_COUPLED = 2000  # parameters of K classes up to which their whole Hessia
 # A sample of S rows knows F to about parameters / (2 S): a tenth of that is as close to its optimum as is worth going.
 STATISTICAL = 0.05
 SAMPLE_STEPS = 30
-FEW_PASSES = 8  # that a Gram matrix of all rows may cost for squared loss, before a sample's has to do
+FEW_PASSES = 16  # that a Gram matrix of all rows may cost for squared loss, before a sample's has to do
 KRONECKER_PASSES = 20  # at least, between two Kronecker products: the pairs make up for more than a new one would
 MOST_PAIRS, FEWEST_PAIRS = 20, 8
 SMALL_PAIRS = 2**23  # bytes that the pairs of several outputs may take whatever X is
+WHOLE_STEP = 1e-6  # how close to 1 the best step is 1: F is within 1e-12 of its fall
 DRIFT = 1e-8  # of a squared gradient that is followed by its changes: below, their rounding errors may show
 
 
@@ -106,13 +107,16 @@ class LBFGS(Solver):
         cost = 0.0
         if self.preconditioner == "hessian":
             columns = Columns(problem)
-            cost += 2 * cost_of_pass(problem)  # the columns' moments and the rows' norms
-            samples = list(growing_samples(problem, columns, rng))
-            if problem.loss == "squared" or theta.any():
-                # A quadratic's Hessian, and the last fit's optimum, leave nothing else to learn from a sample.
-                if samples and cost_of_gram(problem) > FEW_PASSES * cost_of_pass(problem):
-                    preconditioner = form("hessian", samples[-1], columns, samples[-1].raw_prediction(theta), rng)
-                    cost += cost_of_pass(samples[-1]) + cost_of_gram(samples[-1])
+            cost += cost_of_pass(problem)
+            # A quadratic's Hessian, and the last fit's optimum, leave nothing else to learn from a sample.
+            only_hessian = problem.loss == "squared" or bool(theta.any())
+            samples = []
+            if not only_hessian or cost_of_gram(problem) > FEW_PASSES * cost_of_pass(problem):
+                samples = list(growing_samples(problem, columns, rng))
+                cost += cost_of_pass(problem)  # the rows' norms and their order
+            if only_hessian and samples:
+                preconditioner = form("hessian", samples[-1], columns, samples[-1].raw_prediction(theta), rng)
+                cost += cost_of_pass(samples[-1]) + cost_of_gram(samples[-1])
                 samples = []
             for sample in samples:
                 descent = Descent(self, sample, columns, theta, preconditioner, rng)
@@ -255,9 +259,12 @@ class Descent:
             if problem.loss == "squared":
                 change = gradient - self.gradient
                 eta = safe_ratio(-slope, problem.dot_by_task(change, direction))
-                theta = self.theta + problem.times_task(eta, direction)
-                gradient = self.gradient + problem.times_task(eta, change)
-                value = self.value + 0.5 * eta * slope
+                if np.all(np.abs(eta - 1) < WHOLE_STEP):  # the Hessian was exact: theta is where F was evaluated
+                    self.largest = problem.dot_by_task(gradient, gradient)
+                else:
+                    theta = self.theta + problem.times_task(eta, direction)
+                    gradient = self.gradient + problem.times_task(eta, change)
+                    value = self.value + 0.5 * eta * slope
                 break
             accepted = value <= self.value + ARMIJO * eta * slope + rounding
             if accepted.all():

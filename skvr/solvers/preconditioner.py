@@ -21,6 +21,7 @@ from skvr.solvers.hessian import (
 
 KINDS = ("hessian", "nystrom", "diagonal", "none")
 RANK = 50
+SHARED_FACTOR = 16  # how far the classes' eigenvalues may spread that share a Cholesky factor
 TINY = np.finfo(np.float64).tiny
 
 
@@ -94,8 +95,8 @@ class Kronecker:
 
     The Hessian is the mean of w_i (diag(p_i) - p_i p_i') (x) x_i x_i'; A is the mean of the first factors, and B that
     of the second, weighted by the trace of the first. The eigenvectors of A decouple the classes into (lambda_k B +
-    alpha)^-1. The lambda_k are rounded to powers of 4, so that few factors are kept: A (x) B is no closer than that
-    anyway.
+    alpha)^-1. Few factors are kept: up to 16 times the smallest, l, they are l / lambda_k (l B + alpha)^-1, and so on
+    from the next. That differs where the penalty rules, as if there were more of it.
 
     J. Martens and R. Grosse, "Optimizing neural networks with Kronecker-factored approximate curvature", 2015.
     """
@@ -103,17 +104,21 @@ class Kronecker:
     def __init__(self, problem, columns, z):
         self.problem, self.columns = problem, columns
         values, self.vectors, weight = class_eigenvalues(problem, z)
-        rounded = 4.0 ** np.round(np.log2(values) / 2)
-        levels = np.unique(rounded)[::-1]
-        penalties = [columns.penalty(problem.alpha[0])] * len(levels)
-        factors = factorise(lambda: gram(problem, columns, weight), levels, penalties)
-        self.factors = [(rounded == level, factor) for level, factor in zip(levels, factors, strict=True)]
+        levels = values.copy()  # in ascending order
+        for k in range(1, len(levels)):
+            if levels[k] <= SHARED_FACTOR * levels[k - 1]:
+                levels[k] = levels[k - 1]
+        self.ratios = (levels / values)[:, None]
+        distinct = np.unique(levels)[::-1]
+        penalties = [columns.penalty(problem.alpha[0])] * len(distinct)
+        factors = factorise(lambda: gram(problem, columns, weight), distinct, penalties)
+        self.factors = [(levels == level, factor) for level, factor in zip(distinct, factors, strict=True)]
 
     def solve(self, gradient, theta):
         g = self.vectors.T @ self.columns.to_scaled(self.problem, gradient, theta)
         for classes, factor in self.factors:
             g[classes] = factor.solve(g[classes].T).T
-        return self.columns.from_scaled(self.problem, self.vectors @ g)
+        return self.columns.from_scaled(self.problem, self.vectors @ (self.ratios * g))
 
 
 class Nystrom:
