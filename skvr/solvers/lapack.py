@@ -19,6 +19,8 @@ def _function(name):
     """Return a function of LAPACK; all its arguments are pointers, as its signature in C says."""
     capsule = cython_lapack.__pyx_capi__[name]
     signature = _name_of(capsule)
+    if b" int *" not in signature:
+        raise ImportError(f"skvr knows LAPACK with 32-bit integers, but this SciPy has {signature.decode()}.")
     return ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * signature.count(b"*"))(_pointer_of(capsule, signature))
 
 
