@@ -78,8 +78,9 @@ plt.show()
 # -----------
 # - lbfgs builds its picture of the curvature from the gradients it has seen, and needs thousands of iterations where
 #   the columns differ so much. Near the minimum it stops at its own limit of F.
-# - The default of skvr is a damped Newton method on a problem of this size: it divides the scales out, and converges
-#   quadratically. Its passes hide the work of a Hessian, which is small here (30 columns).
+# - The default of skvr is L-BFGS that starts from a Hessian and forms a new one as soon as that pays, on a problem of
+#   this size every few steps. It divides the scales out, and is nearly as fast as Newton's method. Its passes hide the
+#   work of a Hessian, which is small here (30 columns).
 # - A textbook method such as sag depends on the scales even more than lbfgs: one step size has to serve all columns,
 #   and the largest column sets it. For those, put a ``StandardScaler`` in front.
 # - **The lecture claims** linear rates for gradient descent and SAG, which live on mu/L. **Measured:** with such

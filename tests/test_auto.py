@@ -7,9 +7,9 @@ import pytest
 import scipy.sparse as sp
 
 from skvr import LogisticRegression, Ridge
-from skvr.solvers import LBFGS, SDCA, Auto, Newton
+from skvr.solvers import LBFGS, SDCA, Auto
 
-NEWTON, HESSIAN, DIAGONAL, PLAIN, DUAL = map(str, (Newton(), LBFGS(), LBFGS("diagonal"), LBFGS("none"), SDCA()))
+HESSIAN, DIAGONAL, PLAIN, DUAL = map(str, (LBFGS(), LBFGS("diagonal"), LBFGS("none"), SDCA()))
 
 
 def chosen(n, p, loss="logistic", K=1, values=None, squared_norm=0.0, alpha=1.0):
@@ -31,14 +31,7 @@ def chosen(n, p, loss="logistic", K=1, values=None, squared_norm=0.0, alpha=1.0)
 
 
 BY_SIZE = [
-    # Newton: n q^2 <= 1e6
-    (100, 99, {}, NEWTON),
-    (101, 99, {}, HESSIAN),
-    (100, 100, {}, HESSIAN),
-    (100, 24, {"loss": "softmax", "K": 4}, NEWTON),  # q = 100
-    (100, 25, {"loss": "softmax", "K": 4}, HESSIAN),
-    (100, 99, {"loss": "squared", "K": 5}, NEWTON),  # one Hessian for all targets
-    (1, 999, {}, NEWTON),
+    (1, 1, {}, HESSIAN),
     # LBFGS with a Hessian: p + 1 <= 1000, or p + 1 <= 3000 and n
     (11, 999, {}, HESSIAN),
     (11, 1000, {}, DUAL),
@@ -81,7 +74,6 @@ def fitted(n, p, density=1.0, C=1.0, n_classes=2, **parameters):
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ({"n": 100, "p": 20}, NEWTON),
         ({"n": 1500, "p": 90}, HESSIAN),
         ({"n": 60, "p": 1200, "density": 0.01}, DIAGONAL),
         ({"n": 60, "p": 1200, "density": 0.1}, DUAL),

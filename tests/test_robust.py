@@ -153,8 +153,7 @@ def assert_true(model, X, y, weight):
 
 LIMITS = {  # what makes `auto` take its branches on small data
     "newton": {},
-    "hessian": {"NEWTON_WORK": 0},
-    "dual": {"NEWTON_WORK": 0, "SMALL_GRAM": 0, "LARGE_GRAM": 0, "GRAM_OF_X": 0},
+    "dual": {"SMALL_GRAM": 0, "LARGE_GRAM": 0, "GRAM_OF_X": 0},
 }
 
 

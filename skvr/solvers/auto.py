@@ -6,13 +6,10 @@ import scipy.sparse as sp
 from skvr.smoothness import CURVATURE, row_curvature
 from skvr.solvers.base import Solver
 from skvr.solvers.lbfgs import LBFGS
-from skvr.solvers.newton import Newton
 from skvr.solvers.sag import SAGA
 from skvr.solvers.schedule import constant, inverse
 from skvr.solvers.sdca import SDCA
 
-# A Hessian of all rows every step while that takes well below a millisecond, in multiply-adds.
-NEWTON_WORK = 1e6
 # A Gram matrix of the columns is kept up to this size whatever X is, up to the next if there are as many rows, and in
 # any case while it is at most the last share of X.
 SMALL_GRAM, LARGE_GRAM, GRAM_OF_X = 1000, 3000, 1 / 20
@@ -26,12 +23,10 @@ NEGLIGIBLE_CURVATURE = 1e-200
 class Auto(Solver):
     """The method for the problem at hand. Nothing to tune.
 
-    With p features, and q = (p + 1) K for K classes, else p + 1:
+    With p features:
 
-    - `Newton` while n q^2 <= 1e6: milliseconds;
     - `LBFGS` with preconditioner "hessian" while a matrix of p + 1 columns is cheap: p + 1 <= 1000, or p + 1 <= 3000
-      and
-      n, or (p + 1)^2 at most a twentieth of the values of X;
+      and n, or (p + 1)^2 at most a twentieth of the values of X;
     - else `LBFGS` with preconditioner "diagonal" for rows of at most 32 values on average;
     - else `SDCA` for one output if c mean w_i ||x_i||^2 <= 100 n alpha, c the largest curvature of the loss;
     - else `LBFGS` without preconditioner.
@@ -44,7 +39,7 @@ class Auto(Solver):
     >>> from skvr import LogisticRegression
     >>> X, y = load_iris(return_X_y=True)
     >>> LogisticRegression().fit(X, y).solver_
-    Newton()
+    LBFGS()
     """
 
     def check(self):
@@ -56,9 +51,6 @@ class Auto(Solver):
     def choose(self, problem):
         """Return the solver for a problem, and the reason in a few words."""
         n, columns = problem.n_samples, problem.n_features + 1
-        q = columns * (problem.n_outputs if problem.loss == "softmax" else 1)
-        if n * q**2 <= NEWTON_WORK:
-            return Newton(), f"a Hessian of {n} rows and {q} parameters takes less than a millisecond"
         values = problem.X.nnz if sp.issparse(problem.X) else problem.X.size
         if columns <= max(SMALL_GRAM, min(n, LARGE_GRAM)) or columns**2 <= GRAM_OF_X * values:
             return LBFGS(), f"a matrix of {columns} columns is cheap beside {n} rows"
