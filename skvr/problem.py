@@ -282,16 +282,18 @@ class FiniteSum:
             One value for a classifier, one a target for "squared".
         gradient : ndarray of shape (n_outputs,)
         hessian : ndarray of shape (n_outputs, n_outputs)
+            For "squared" of shape (1, 1): the targets have all the same, and none between them.
         """
         K, V = self.n_outputs, self.n_tasks
+        C = K if self.loss == "softmax" else 1
 
         def sums(rows):
-            out = np.zeros(V), np.zeros(K), np.zeros(K * K)
+            out = np.zeros(V), np.zeros(K), np.zeros(C * C)
             self.kernels.loss_in_shift(rows, z, shift, *out)
             return np.concatenate(out)
 
         total = sum(self._map_slices(sums)) / self.n_samples
-        return total[:V], total[V : V + K], total[V + K :].reshape(K, K)
+        return total[:V], total[V : V + K], total[V + K :].reshape(C, C)
 
     # Tasks: the problems that can be solved apart. The targets of "squared" are one each, the classes of "softmax"
     # one together.

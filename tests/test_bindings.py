@@ -10,7 +10,7 @@ from skvr import _kernels
 
 ORDER, GROUP = np.arange(N_ROWS, dtype=np.int64), np.zeros(N_FEATURES + 1, dtype=np.int64)
 THETA, ROWS, OUTPUTS = np.zeros(3 * N_FEATURES + 3), np.zeros(3 * N_ROWS), np.zeros(3)
-HESSIAN, PER_ROW, FEATURES, ONE_OUTPUT = np.zeros(9), np.zeros(N_ROWS), np.zeros(N_FEATURES), np.zeros(N_FEATURES + 1)
+CURVATURE, PER_ROW, FEATURES, ONE_OUTPUT = np.zeros(1), np.zeros(N_ROWS), np.zeros(N_FEATURES), np.zeros(N_FEATURES + 1)
 DRAWN, DRAWN_OUTPUTS = np.zeros(N_ROWS), np.zeros(3 * N_ROWS)  # as many as rows are drawn
 DRAWN_COLUMNS, GRAM = np.zeros(N_ROWS * (N_FEATURES + 1)), np.zeros((N_FEATURES + 1) * (N_FEATURES + 2) // 2)
 STEPS, STANDARD = dict(order=ORDER, steps=DRAWN_OUTPUTS), dict(order=ORDER, mean=FEATURES, inverse_scale=FEATURES)
@@ -21,7 +21,10 @@ VALID = {  # what every method reads, and the arrays it writes to
     "raw_predictions": (dict(order=ORDER, theta=THETA), dict(z=ROWS)),
     "residuals": (dict(order=ORDER, z=ROWS, shift=OUTPUTS), dict(r=ROWS)),
     "add_gradients": (dict(order=ORDER, r=ROWS), dict(out=THETA)),
-    "loss_in_shift": (dict(order=ORDER, z=ROWS, shift=OUTPUTS), dict(value=OUTPUTS, gradient=OUTPUTS, hessian=HESSIAN)),
+    "loss_in_shift": (
+        dict(order=ORDER, z=ROWS, shift=OUTPUTS),
+        dict(value=OUTPUTS, gradient=OUTPUTS, hessian=CURVATURE),
+    ),
     "evaluate": (dict(order=ORDER, theta=THETA), dict(z=ROWS, value=OUTPUTS, gradient=THETA)),
     "residual_gradient": (dict(order=ORDER, theta=THETA), dict(r=ROWS, gradient=THETA)),
     "losses": (dict(order=ORDER, z=ROWS), dict(value=OUTPUTS, r=DRAWN_OUTPUTS)),
@@ -60,7 +63,9 @@ def test_arrays_that_do_not_fit_are_refused(method, layout):
     for name, a in (read | written).items():
         if not isinstance(a, np.ndarray):
             continue
-        unfit, read_only = [a.astype(np.float32), a.astype(np.int32), np.repeat(a, 2)[::2], a[None], list(a)], a[:]
+        unfit, read_only = [a.astype(np.float32), a.astype(np.int32), a[None], list(a)], a[:]
+        if len(a) > 1:  # one number has no stride
+            unfit.append(np.repeat(a, 2)[::2])
         read_only.flags.writeable = False
         if name in written:
             unfit.append(read_only)

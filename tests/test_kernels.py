@@ -1,6 +1,7 @@
 """The compiled passes and epochs against NumPy: the same rows in the same order give the same numbers."""
 
 import functools
+import tracemalloc
 from itertools import pairwise
 
 import numpy as np
@@ -30,6 +31,7 @@ from reference import join
 from scipy.special import expit, logsumexp, softmax
 
 from skvr import _kernels
+from skvr.intercept import best_intercept
 from skvr.problem import FiniteSum
 
 SHARES = np.array([1.0, 0.7, 0.4])  # of the step size, for the targets of "squared-3"
@@ -301,6 +303,8 @@ def test_derivatives_by_finite_differences(loss):
     problem = compiled(P)
     z, shift = P.raw_prediction(*random_point(P)).ravel(), np.linspace(-1, 2, len(P.alpha))
     value, gradient, hessian = problem.loss_in_shift(z, shift)
+    if P.loss == "squared":
+        hessian = hessian[0, 0] * np.eye(len(shift))
     # A central difference errs by h^2/6 times a third or fourth derivative (below 1 for every loss) and by the rounding
     # error of what it subtracts over h: with this h both are about eps^(2/3) = 4e-11.
     h = EPS ** (1 / 3)
@@ -309,6 +313,17 @@ def test_derivatives_by_finite_differences(loss):
         above, below = problem.loss_in_shift(z, shift + e), problem.loss_in_shift(z, shift - e)
         assert_allclose((above[0] - below[0]).sum() / (2 * h), gradient[k], rtol=0, atol=atol)
         assert_allclose((above[1] - below[1]) / (2 * h), hessian[k], rtol=0, atol=atol)
+
+
+def test_thousands_of_targets_make_no_matrix_of_targets():
+    K = 2000
+    problem = FiniteSum(np.ones((4, 1)), np.ones((4, K)), np.ones(4), np.ones(K), "squared", True)
+    z = np.zeros(4 * K)
+    tracemalloc.start()
+    best_intercept(problem, z, np.zeros(K))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 100 * K * z.itemsize  # some vectors; a matrix would be K of them
 
 
 @each(dtype=DTYPES, p=[1, 15, 16, 17, 33, 2051])  # 2051: a pass adds such rows by four

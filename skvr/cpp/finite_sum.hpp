@@ -87,18 +87,20 @@ SKVR_ROW_CLONES void raw_predictions(const Data& data, const int64_t* order, siz
     for (size_t s = 0; s < n; ++s) data.predict(size_t(order[s]), theta, z + size_t(order[s]) * data.n_outputs());
 }
 
-// What the losses need of a few rows, side by side: raw predictions, targets and weights.
+// What the losses need of a few rows, side by side: raw predictions, targets and weights. It holds no more of them than
+// there are, for K may be thousands.
 template <class Data>
 struct Block {
-    static constexpr size_t capacity = 256;
+    static constexpr size_t most = 256;
     const Data& data;
-    size_t K, width, m = 0;
+    const size_t capacity, K, width;
+    size_t m = 0;
     const int64_t* rows = nullptr;
     std::vector<double> z, y, weight, r;
 
-    explicit Block(const Data& data)
-        : data(data), K(data.n_outputs()), width(Data::Loss::target_width(K)), z(capacity * K), y(capacity * width),
-          weight(capacity), r(capacity * K) {}
+    Block(const Data& data, size_t n_rows)
+        : data(data), capacity(std::min(n_rows, most)), K(data.n_outputs()), width(Data::Loss::target_width(K)),
+          z(capacity * K), y(capacity * width), weight(capacity), r(capacity * K) {}
 
     // The raw predictions are left for the caller to fill in.
     void take(const int64_t* drawn, size_t n_rows) {
@@ -134,7 +136,7 @@ struct Block {
     void add_values(double* value) const {
         using Loss = typename Data::Loss;
         if constexpr (Loss::single) {
-            double values[capacity];
+            double values[most];
             for (size_t s = 0; s < m; ++s) Loss::value(&z[s], &y[s], &r[s], 1, values + s);
             value[0] += dot(values, weight.data(), m);
         } else {
@@ -147,11 +149,11 @@ struct Block {
             for (size_t t = 0; t < V; ++t) value[t] += sum[t];
         }
     }
-    // hessian += the weighted K x K curvatures
+    // hessian += the weighted curvatures
     void add_curvatures(double* hessian) const {
-        std::vector<double> sum(K * K);
+        std::vector<double> sum(Data::Loss::n_curvatures(K));
         Data::Loss::add_curvatures(z.data(), weight.data(), m, K, sum.data());
-        for (size_t t = 0; t < K * K; ++t) hessian[t] += sum[t];
+        for (size_t t = 0; t < sum.size(); ++t) hessian[t] += sum[t];
     }
     void add_residuals(double* gradient) const {
         std::vector<double> sum(K);
@@ -174,7 +176,7 @@ struct Block {
 template <class Data>
 SKVR_CLONES void residuals(const Data& data, const int64_t* order, size_t n, const double* z, const double* shift,
                            double* r) {
-    Block<Data> block(data);
+    Block<Data> block(data, n);
     for (size_t first = 0; first < n; first += block.capacity) {
         block.take(order + first, std::min(block.capacity, n - first), z, shift);
         block.residuals();
@@ -197,7 +199,7 @@ SKVR_ROW_CLONES void add_gradients(const Data& data, const int64_t* order, size_
 // value += the weighted losses at z, r_s = the residual of row order[s].
 template <class Data>
 SKVR_CLONES void losses(const Data& data, const int64_t* order, size_t n, const double* z, double* value, double* r) {
-    Block<Data> block(data);
+    Block<Data> block(data, n);
     const std::vector<double> no_shift(block.K);
     for (size_t first = 0; first < n; first += block.capacity) {
         block.take(order + first, std::min(block.capacity, n - first), z, no_shift.data());
@@ -207,11 +209,11 @@ SKVR_CLONES void losses(const Data& data, const int64_t* order, size_t n, const 
 }
 
 // Sums over the rows of the weighted loss and of its derivatives in a `shift` of the raw predictions: value, gradient
-// (K) and Hessian (K x K).
+// (K) and Hessian (the loss's n_curvatures).
 template <class Data>
 SKVR_CLONES void loss_in_shift(const Data& data, const int64_t* order, size_t n, const double* z, const double* shift,
                                double* value, double* gradient, double* hessian) {
-    Block<Data> block(data);
+    Block<Data> block(data, n);
     for (size_t first = 0; first < n; first += block.capacity) {
         block.take(order + first, std::min(block.capacity, n - first), z, shift);
         block.residuals_and_values(value);
@@ -224,11 +226,11 @@ SKVR_CLONES void loss_in_shift(const Data& data, const int64_t* order, size_t n,
 // block of rows is still in the cache when its gradient follows its predictions.
 template <class Data, class Visit>
 inline void pass(const Data& data, const int64_t* order, size_t n, const double* theta, double* out, Visit&& visit) {
-    Block<Data> block(data);
+    constexpr size_t most = Block<Data>::most;
     const size_t K = data.n_outputs(), p = data.rows.n_features;
-    const size_t size = Data::Rows::sparse ? block.capacity : std::clamp<size_t>(32768 / (p + 1), 4, block.capacity);
-    for (size_t first = 0; first < n; first += size) {
-        block.take(order + first, std::min(size, n - first));
+    Block<Data> block(data, Data::Rows::sparse ? n : std::min(n, std::clamp<size_t>(32768 / (p + 1), 4, most)));
+    for (size_t first = 0; first < n; first += block.capacity) {
+        block.take(order + first, std::min(block.capacity, n - first));
         for (size_t s = 0; s < block.m; ++s) data.predict(size_t(block.rows[s]), theta, &block.z[s * K]);
         visit(block);
         data.add_gradient(block.rows, block.m, block.r.data(), out);

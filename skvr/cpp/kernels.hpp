@@ -172,7 +172,7 @@ struct KernelsOf final : Kernels {
                        Vector hessian) const override {
         const size_t K = data.n_outputs();
         check(order), per_row(z);
-        require(shift.size() == K && gradient.size() == K && hessian.size() == K * K &&
+        require(shift.size() == K && gradient.size() == K && hessian.size() == Data::Loss::n_curvatures(K) &&
                     value.size() == Data::Loss::n_values(K),
                 "shift, value, gradient and hessian must fit n_outputs");
         skvr::loss_in_shift(data, order.data(), order.size(), z.data(), shift.data(), value.data(), gradient.data(),

@@ -21,6 +21,7 @@ struct Logistic {
     static constexpr size_t outputs(size_t) { return 1; }
     static constexpr size_t target_width(size_t) { return 1; }
     static constexpr size_t n_values(size_t) { return 1; }
+    static constexpr size_t n_curvatures(size_t) { return 1; }
 
     static void value(const double* z, const double* y, const double*, size_t, double* value) {
         const double margin = y[0] * z[0];
@@ -68,6 +69,7 @@ struct Softmax {
     static constexpr size_t outputs(size_t K) { return K; }
     static constexpr size_t target_width(size_t) { return 1; }
     static constexpr size_t n_values(size_t) { return 1; }
+    static constexpr size_t n_curvatures(size_t K) { return K * K; }
 
     // p_k = exp(z_k - max z) / sum
     static void probabilities(const double* z, size_t m, size_t K, double* p) {
@@ -118,6 +120,7 @@ struct Squared {
     static constexpr size_t outputs(size_t K) { return N ? N : K; }
     static constexpr size_t target_width(size_t K) { return outputs(K); }
     static constexpr size_t n_values(size_t K) { return outputs(K); }
+    static constexpr size_t n_curvatures(size_t) { return 1; }  // the targets have all the same, and none between them
 
     static void value(const double* z, const double* y, const double*, size_t K, double* value) {
         for (size_t k = 0; k < K; ++k) value[k] = 0.5 * (z[k] - y[k]) * (z[k] - y[k]);
@@ -125,10 +128,8 @@ struct Squared {
     static void gradients(const double* z, const double* y, size_t m, size_t K, double* r) {
         for (size_t t = 0; t < m * outputs(K); ++t) r[t] = z[t] - y[t];
     }
-    static void add_curvatures(const double*, const double* weight, size_t m, size_t K, double* h) {
-        double sum = 0;
-        for (size_t s = 0; s < m; ++s) sum += weight[s];
-        for (size_t k = 0; k < outputs(K); ++k) h[k * outputs(K) + k] += sum;
+    static void add_curvatures(const double*, const double* weight, size_t m, size_t, double* h) {
+        for (size_t s = 0; s < m; ++s) h[0] += weight[s];
     }
     static double prox(double c, double step, const double* y, double) { return (c + step * y[0]) / (1 + step); }
 };
