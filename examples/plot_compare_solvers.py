@@ -172,8 +172,8 @@ figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right center"
 # - The adaptive rules are fast at first where the columns have equal scales, as here, and then become slow or noisy.
 #   None of them converges linearly. adadelta starts slowly at breast cancer: its first steps have the size of the root
 #   of its epsilon.
-# - auto uses second derivatives, as L-BFGS that starts from a Hessian. A Hessian is more work than its passes show, so on
-#   this axis auto looks cheaper than it is; the seconds in the tables show the work.
+# - auto uses second derivatives, as L-BFGS that starts from a Hessian. A Hessian is more work than its passes show, so
+#   on this axis auto looks cheaper than it is; the seconds in the tables show the work.
 
 # sphinx_gallery_start_ignore
 # Run as a script, the example saves the picture, and shows it where there is a display.
