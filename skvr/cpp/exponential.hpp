@@ -8,8 +8,8 @@
 
 namespace skvr {
 
-// exp(x) for x <= 0, to 1 unit in the last place, and 0 below -708, where the results would be subnormal. Cody and Waite's reduction
-// x = k log 2 + r with |r| <= log(2)/2, Taylor's polynomial of degree 13 in r, and 2^k by its bits.
+// exp(x) for x <= 0, to 1 unit in the last place, and 0 below -708, where the results would be subnormal. Cody and
+// Waite's reduction x = k log 2 + r with |r| <= log(2)/2, Taylor's polynomial of degree 13 in r, and 2^k by its bits.
 inline double exp_of_nonpositive(double x) {
     constexpr double log2_e = 1.4426950408889634, high = 6.93147180369123816490e-01, low = 1.90821492927058770002e-10;
     constexpr double to_integer = 6755399441055744.0;  // 1.5 * 2^52: adding it rounds to an integer in the last bits

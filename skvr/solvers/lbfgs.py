@@ -18,11 +18,11 @@ LARGEST_COUPLED = 2000  # parameters of K classes up to which their whole Hessia
 # A sample of S rows knows F to about parameters / (2 S): a tenth of that is as close to its optimum as is worth going.
 STATISTICAL = 0.05
 SAMPLE_STEPS = 30
-FEW_PASSES = 16  # that a Gram matrix of all rows may cost for squared loss, before a sample's has to do
+FEW_PASSES = 16  # that a Gram matrix of all rows may cost for squared loss or a warm start, before a sample's has to do
 KRONECKER_PASSES = 20  # at least, between two Kronecker products: the pairs make up for more than a new one would
 MOST_PAIRS, FEWEST_PAIRS = 20, 8
 SMALL_PAIRS = 2**23  # bytes that the pairs of several outputs may take whatever X is
-WHOLE_STEP = 1e-6  # how close to 1 the best step is 1: F is within 1e-12 of its fall
+WHOLE_STEP = 1e-6  # a best step this close to 1 is taken for 1, which gives away 1e-12 of the fall of F
 DRIFT = 1e-8  # of a squared gradient that is followed by its changes: below, their rounding errors may show
 
 

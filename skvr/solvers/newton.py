@@ -15,9 +15,9 @@ EPS = np.finfo(np.float64).eps
 class Newton(Solver):
     """Newton's method, w -= eta H^-1 grad F(w), halving eta from 1 until F falls enough.
 
-    The first member of the family behind `Auto`: the batch is the whole data. For Ridge one step is the exact solution
-    of the normal equations, and a second one removes its rounding errors. H is formed in columns that are centred and
-    scaled to unit curvature, which changes neither F nor, in exact arithmetic, the step.
+    For Ridge one step is the exact solution of the normal equations, and a second one removes its rounding errors. H is
+    formed in columns that are centred and scaled to unit curvature, which changes neither F nor, in exact arithmetic,
+    the step.
 
     Notes
     -----
@@ -40,7 +40,6 @@ class Newton(Solver):
 
     adopts_intercept = True
     scales_columns = True
-    is_behind_auto = True
     evaluates_every_epoch = True  # a pass is little beside the Hessian
 
     def check(self):

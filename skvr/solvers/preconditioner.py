@@ -95,8 +95,8 @@ class Kronecker:
 
     The Hessian is the mean of w_i (diag(p_i) - p_i p_i') (x) x_i x_i'; A is the mean of the first factors, and B that
     of the second, weighted by the trace of the first. The eigenvectors of A decouple the classes into (lambda_k B +
-    alpha)^-1. Few factors are kept: up to 16 times the smallest, l, they are l / lambda_k (l B + alpha)^-1, and so on
-    from the next. That differs where the penalty rules, as if there were more of it.
+    alpha)^-1. Eigenvalues from one, l, up to 16 l share its factor: they take l / lambda_k (l B + alpha)^-1, which is
+    the inverse for a penalty lambda_k / l times as large. So few factors are kept, usually one.
 
     J. Martens and R. Grosse, "Optimizing neural networks with Kronecker-factored approximate curvature", 2015.
     """
