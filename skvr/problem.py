@@ -273,6 +273,16 @@ class FiniteSum:
         """Return alpha/2 ||w||^2 of each output, shape (n_outputs,)."""
         return 0.5 * self.alpha * self.squared_norm(theta)
 
+    def mean_loss(self, z):
+        """Return the mean weighted loss at raw predictions z of each task, shape (n_tasks,)."""
+
+        def sums(rows):
+            value, residual = np.zeros(self.n_tasks), np.zeros(len(rows) * self.n_outputs)
+            self.kernels.losses(rows, z, value, residual)
+            return value
+
+        return sum(self._map_slices(sums)) / self.n_samples
+
     def loss_in_shift(self, z, shift):
         """Return the mean weighted loss at z + shift with its gradient and Hessian in `shift`.
 
@@ -328,12 +338,11 @@ class FiniteSum:
 
     def objective(self, theta):
         """Return F of each task, shape (n_tasks,)."""
-        value, _, _ = self.loss_in_shift(self.raw_prediction(theta), np.zeros(self.n_outputs))
-        return value + self.by_task(self.penalty(theta))
+        return self.mean_loss(self.raw_prediction(theta)) + self.by_task(self.penalty(theta))
 
     def value_at_zero(self):
         """Return F of each task at theta = 0, shape (n_tasks,); costs no pass."""
-        return self.loss_in_shift(np.zeros(self.X.shape[0] * self.n_outputs), np.zeros(self.n_outputs))[0]
+        return self.mean_loss(np.zeros(self.X.shape[0] * self.n_outputs))
 
     def gradient(self, theta):
         """Return the gradient of F, flat as theta. One effective pass."""

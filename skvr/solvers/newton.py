@@ -73,7 +73,7 @@ def _line_search(problem, theta, direction, gradient, z, start):
     rounding = 8 * EPS * np.abs(start)
     for _ in range(HALVINGS):
         per_output = np.broadcast_to(eta, (K,))
-        trial, _, _ = problem.loss_in_shift(z + (dz.reshape(-1, K) * per_output).ravel(), np.zeros(K))
+        trial = problem.mean_loss(z + (dz.reshape(-1, K) * per_output).ravel())
         coef = w + per_output[:, None] * d
         value = trial + problem.by_task(0.5 * problem.alpha * np.einsum("kj,kj->k", coef, coef))
         accepted = value <= start + ARMIJO * eta * slope + rounding
