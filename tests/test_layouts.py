@@ -12,11 +12,12 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from skvr import LogisticRegression, Ridge
 from skvr.problem import FiniteSum
-from skvr.solvers import LBFGS, SDCA, SOLVERS, PreconditionedSVRG, ScaledSAGA
+from skvr.solvers import LBFGS, SDCA, SOLVERS, Newton, PreconditionedSVRG, ScaledSAGA
 
 SECOND_ORDER = [LBFGS(), LBFGS("none"), PreconditionedSVRG(batch_size=64)]
 ALL_SOLVERS = [*SOLVERS, ScaledSAGA(), *SECOND_ORDER]
-SAME_STEPS = [*SOLVERS, ScaledSAGA(), *SECOND_ORDER[1:]]  # LBFGS() forms a Hessian when it is cheap for the layout
+# LBFGS(), which "auto" is here, forms a Hessian when it is cheap for the layout.
+SAME_STEPS = [*(name for name in SOLVERS if name != "auto"), Newton(), ScaledSAGA(), *SECOND_ORDER[1:]]
 FIXED = {"tol": None, "max_iter": 4, "random_state": 0}
 
 
