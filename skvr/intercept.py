@@ -10,6 +10,8 @@ ARMIJO = 1e-4
 EPS = np.finfo(np.float64).eps
 # Of the loss: a rise that is rounding. Next to b* the loss is flat, and only its gradient tells a start from b*.
 NO_RISE = 64 * EPS
+FARTHEST = 10.0  # that a step of Newton moves classes apart: from far away no gradient leads back
+NO_CURVATURE = 1e-150  # and less: its inverse does not overflow
 
 
 def best_intercept(problem, z, start):
@@ -75,25 +77,33 @@ def _softmax(problem, z, b, value, gradient, hessian):
 
     With mean probabilities p_k and weighted class shares pi_k the scaling step d_k = log(pi_k / p_k) minimises the
     upper bound log sum_k p_k exp(d_k) - pi . d of the change (Jensen), so it always descends; Newton alone stalls or
-    overflows where the probabilities are saturated. Where both are slow, on predictions far larger than 1, the solution
-    for half the predictions, doubled, is a better start.
+    overflows where the probabilities are saturated. A step that moves classes apart by log(1 + r), where Newton's does
+    by r, lowers the loss (F. Bach, "Self-concordant analysis for logistic regression", 2010), and the shortest that is
+    tried is shorter. Where both are slow, on predictions far larger than 1, the solution for half the predictions,
+    doubled, is a better start if the loss is lower there.
     """
     K = problem.n_outputs
     share = np.bincount(problem.y.astype(int), weights=problem.weight, minlength=K) / problem.n_samples
     for iteration in range(MAX_ITERATIONS):
         if iteration == SLOW and np.abs(z).max() > 2:
-            half = best_intercept(problem, z / 2, np.zeros(K))[0]
-            value, gradient, hessian = problem.loss_in_shift(z, b := 2 * half)
-        definite = hessian + 1.0 / K  # the constant vector, which changes no probability, is given curvature 1
-        newton = np.linalg.lstsq(definite, -gradient, rcond=None)[0]
-        solved = np.abs(definite @ newton + gradient).max() <= 1e-6 * np.abs(gradient).max()
-        for length in (1.0, 0.5, 0.25, 0.125) if solved else ():
-            step = length * newton
+            start = 2 * best_intercept(problem, z / 2, np.zeros(K))[0]
+            smoother = problem.loss_in_shift(z, start)
+            if smoother[0][0] < value[0]:
+                b, (value, gradient, hessian) = start, smoother
+        # To unit diagonal, since curvatures of rare classes are many decades smaller. There `root` stands for the
+        # constant vector, which changes no probability: it is given curvature 1.
+        root = np.sqrt(np.maximum(np.diag(hessian), NO_CURVATURE))
+        definite = hessian / np.outer(root, root) + np.outer(root, root) / (root @ root)
+        newton = np.linalg.lstsq(definite, -gradient / root, rcond=None)[0] / root
+        solved = np.abs(hessian @ newton + gradient).max() <= 1e-6 * np.abs(gradient).max()
+        spread = max(np.ptp(newton), FARTHEST)
+        for length in (FARTHEST, FARTHEST / 2, FARTHEST / 4, FARTHEST / 8) if solved else ():
+            step = length / spread * newton
             candidate = problem.loss_in_shift(z, b + step)
             if candidate[0][0] <= value[0] + ARMIJO * (gradient @ step) + 4 * EPS * abs(value[0]):
                 break
         else:
-            step = np.log(share) - np.log(np.maximum(gradient + share, np.finfo(float).tiny))
+            step = -np.log(np.maximum(1 + gradient / share, EPS))  # a smaller p_k is lost in the gradient p_k - pi_k
             candidate = problem.loss_in_shift(z, b + step)
         step -= step.mean()
         b = b + step

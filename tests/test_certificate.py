@@ -166,6 +166,19 @@ def test_saturated_classes_do_not_make_the_intercept_worse():
             assert F.loss_in_shift(z, b)[0][0] <= start_value[0] * (1 + 1e-12)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_the_best_intercepts_of_saturated_classes_some_of_them_rare(seed):
+    """Weights over twelve decades again: the curvatures of the classes differ as much."""
+    rng = np.random.default_rng(seed)
+    for K, n, spread in ((10, 40, 30.0), (20, 60, 100.0), (40, 100, 30.0)):
+        y = np.r_[np.arange(K), rng.integers(0, K, n - K)].astype(float)
+        weight = 10.0 ** rng.uniform(-6, 6, n)
+        F = FiniteSum(np.zeros((n, 1)), y, weight, np.zeros(K), "softmax", True)
+        z = spread * rng.standard_normal(n * K)
+        b, _, _ = best_intercept(F, z, np.zeros(K))
+        assert np.abs(F.loss_in_shift(z, b)[1]).max() < 1e-10
+
+
 def test_next_to_the_best_intercept_the_gradient_decides():
     """Rounding hides by how much the best intercepts lower the loss; the bound is for the best ones nevertheless."""
     X = np.array([[5.0081525], [5.0634494], [5.010377], [5.0338387]])

@@ -21,8 +21,8 @@ from problems import (
 from reference import Problem, join
 
 from skvr.solvers import lapack
-from skvr.solvers.hessian import Columns, Factor, _scattered_gram, hessian, packed_gram
-from skvr.solvers.preconditioner import Diagonal, Hessian, Kronecker, Nystrom
+from skvr.solvers.hessian import Columns, Factor, _scattered_gram, class_covariance, hessian, packed_gram
+from skvr.solvers.preconditioner import Diagonal, Hessian, Kronecker, Nystrom, class_eigenvalues
 from skvr.solvers.triangle import SMALL, Triangle, sum_of_products
 
 
@@ -176,6 +176,20 @@ def test_kronecker_is_the_hessian_where_all_rows_have_the_same_probabilities(K, 
     assert len(solver.factors) == 1 if equal or K < 7 else len(solver.factors) > 1
     assert values.real.min() >= (1 if equal else 1 / 16) - 1e-9
     assert values.real.max() <= 1 + 1e-9
+
+
+def test_the_covariance_of_saturated_classes_keeps_its_digits():
+    """p_k (1 - p_k) of probabilities that round to 1; its eigenvalues are not below what eigh can tell from zero."""
+    K = 7
+    _, problem = classes_problem(K, "dense")
+    p = np.full((len(problem.weight), K), 1e-18)
+    p[np.arange(len(p)), np.arange(len(p)) % K] = 1.0
+    A, _ = class_covariance(problem, p)
+    others = np.array([np.delete(p, k, axis=1).sum(axis=1) for k in range(K)]).T
+    assert_allclose(np.diag(A), problem.weight @ (p * others) / problem.n_samples, rtol=1e-13)
+    for seed in range(20):
+        values, _, _ = class_eigenvalues(problem, 100 * np.random.default_rng(seed).standard_normal(p.size))
+        assert values.min() >= EPS * values.max() > 0
 
 
 @each(fit_intercept=BOOLS, layout=["dense", "int32"], loss=LOSSES)

@@ -136,7 +136,9 @@ def hessian(problem, columns, z):
 
 def class_covariance(problem, p):
     """Return the mean of w_i (diag(p_i) - p_i p_i') over the rows, K x K, and the share of each row in its trace."""
-    A = np.diag(problem.weight @ p) - (p * problem.weight[:, None]).T @ p
+    products = (p * problem.weight[:, None]).T @ p
+    np.fill_diagonal(products, 0.0)
+    A = np.diag(products.sum(axis=1)) - products  # p_k (1 - p_k) from the other classes: 1 - p_k would lose its digits
     trace = problem.weight * (1 - (p * p).sum(axis=1))
     return A / problem.n_samples, trace / max(trace.sum() / problem.n_samples, np.finfo(np.float64).tiny)
 

@@ -23,6 +23,7 @@ KINDS = ("hessian", "nystrom", "diagonal", "none")
 RANK = 50
 SHARED_FACTOR = 16  # how far the classes' eigenvalues may spread that share a Cholesky factor
 TINY = np.finfo(np.float64).tiny
+EPS = np.finfo(np.float64).eps
 
 
 def check_preconditioner(kind):
@@ -168,9 +169,10 @@ def class_eigenvalues(problem, z):
     """Return the eigenpairs of the class covariance, none near zero, and the weights of the rows in the Gram matrix.
 
     The smallest eigenvalue belongs to moving all classes together, which changes no probability: it is zero, and the
-    gradient has no part in it. It is given the value of the next.
+    gradient has no part in it. It is given the value of the next. Where predictions are saturated others are rounding
+    errors, of either sign, too; they are given the size of those, K eps times the largest eigenvalue.
     """
     A, weight = class_covariance(problem, softmax(z.reshape(-1, problem.n_outputs), axis=1))
     values, vectors = np.linalg.eigh(A)
     values[0] = values[1]
-    return np.maximum(values, TINY), vectors, weight
+    return np.maximum(values, max(TINY, len(values) * EPS * values[-1])), vectors, weight
