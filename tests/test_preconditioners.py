@@ -22,7 +22,7 @@ from reference import Problem, join
 
 from skvr.solvers import lapack
 from skvr.solvers.hessian import Columns, Factor, _scattered_gram, class_covariance, hessian, packed_gram
-from skvr.solvers.preconditioner import Diagonal, Hessian, Kronecker, Nystrom, class_eigenvalues
+from skvr.solvers.preconditioner import Hessian, Kronecker, Nystrom, class_eigenvalues, form
 from skvr.solvers.triangle import SMALL, Triangle, sum_of_products
 
 
@@ -217,14 +217,24 @@ def test_nystrom_is_exact_up_to_its_rank(p, rank, loss, layout, fit_intercept):
     assert_allclose(penalised @ step.ravel(), g.ravel(), rtol=0, atol=1e-9 * np.abs(g).max())
 
 
-@each(layout=["dense", "int32"], loss=LOSSES)
-def test_diagonal_is_the_largest_curvature_of_a_coordinate(loss, layout):
-    P = make_problem(loss)
-    problem, g = compiled(P, layout), join(*random_point(P))
-    c = {"logistic": 0.25, "softmax": 0.5, "squared": 1.0}[P.loss]
-    curvature = join(c * (P.weight / P.n) @ P.X**2 + P.alpha[:, None], np.full(len(P.alpha), c))
-    step = Diagonal(problem).solve(theta_of(problem, *reference.split(g)), problem.zeros())
-    assert_close(join(problem.coef(step), problem.intercept(step)), g / curvature)
+@each(fit_intercept=BOOLS, layout=["dense", "int32"], loss=LOSSES, kind=["diagonal", "none"])
+def test_diagonal_and_none_are_the_identity_in_centred_columns(kind, loss, layout, fit_intercept):
+    """B = J J' with theta = J (w~, b~): w = w~ / scale and b = b~ / sqrt(c) - mean . w, c the curvature of the loss."""
+    P = make_problem(loss, fit_intercept=fit_intercept)
+    problem, c = compiled(P, layout), {"logistic": 0.25, "softmax": 0.5, "squared": 1.0}[P.loss]
+    p, K = P.X.shape[1], len(P.alpha)
+    mean = P.weight @ P.X / P.n if fit_intercept else np.zeros(p)
+    variance = P.weight @ (P.X - mean) ** 2 / P.n
+    scale = np.sqrt(c * variance + P.alpha.min()) if kind == "diagonal" else np.ones(p)
+    J = np.diag(np.append(1 / scale, fit_intercept / np.sqrt(c)))
+    J[p, :p] = -mean / scale * fit_intercept
+    g = np.random.default_rng(0).standard_normal((K, p + 1))
+    g[:, p] *= fit_intercept
+    if fit_intercept:  # of a constant column the penalty is all there is
+        g[:, :p][:, variance == 0] = (mean[variance == 0] * g[:, p:]) + 1.0
+    theta = theta_of(problem, 1.0 / P.alpha[:, None] * np.ones((K, p)), np.zeros(K))
+    step = form(kind, problem, Columns(problem), None, None).solve(theta_of(problem, g[:, :p], g[:, p]), theta)
+    assert_close(join(problem.coef(step), problem.intercept(step)), g @ J @ J.T)
 
 
 def test_triangles_of_the_wrong_size_are_refused():

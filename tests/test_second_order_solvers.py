@@ -37,9 +37,19 @@ def first_matrix(P, problem, kind, preconditioner, pairs, g):
     M = [M[np.ix_(t, t)] for t in tasks]
     if kind in ("hessian", "nystrom"):
         return tasks, M
-    if pairs:  # sized by the last pair
-        last = [(flat(problem, s)[t], flat(problem, y)[t]) for s, y, _ in pairs[-1:] for t in tasks]
-        return tasks, [m * (s @ y) / (y @ m @ y) for m, (s, y) in zip(M, last, strict=True)]
+    if pairs:  # sized by the last pair, but for b~ = b + mean . w, whose curvature is that of the loss
+        of_b = (
+            np.tile(np.arange(shape[1]) == shape[1] - 1, len(P.alpha) // n_tasks) * P.fit_intercept / CURVATURE[P.loss]
+        )
+        mean = P.weight @ P.X / P.n * P.fit_intercept
+        sized = []
+        for m, t in zip(M, tasks, strict=True):
+            s, y = (flat(problem, a)[t] for a in pairs[-1][:2])
+            s_w, s_b = split(s.reshape(-1, shape[1]))
+            along = s @ y - (s_b + s_w @ mean) @ split(y.reshape(-1, shape[1]))[1]
+            m_w = m - np.diag(of_b)
+            sized.append(along / (y @ m_w @ y) * m_w + np.diag(of_b))
+        return tasks, sized
     # The best size were the curvature of the loss its largest everywhere.
     bound = Problem(P.X, np.zeros((len(P.X), len(P.alpha))), P.sample_weight, 0 * P.alpha, "squared", P.fit_intercept)
     H = CURVATURE[P.loss] * reference.hessian(bound, *random_point(P))
@@ -83,7 +93,7 @@ def test_two_loop_recursion_is_the_bfgs_matrix(kind, loss, layout, fit_intercept
 def test_the_last_pairs_are_remembered(memory):
     problem = compiled(make_problem("logistic"))
     solver = LBFGS("none", memory)
-    descent = Descent(solver, problem, None, problem.zeros(), None, np.random.default_rng(0))
+    descent = Descent(solver, problem, Columns(problem), problem.zeros(), None, np.random.default_rng(0))
     points = [problem.zeros()]
     for _ in range(5):
         assert descent.step()
@@ -111,7 +121,7 @@ def test_pairs_of_several_outputs_take_no_more_memory_than_X(K, p, n, expected):
 def test_a_step_on_squared_loss_is_the_best_of_its_line(loss, layout):
     """For every target apart: the new gradient is orthogonal to the direction, and F is what it is said to be."""
     problem = compiled(make_problem(loss), layout)
-    descent = Descent(LBFGS("none"), problem, None, problem.zeros(), None, np.random.default_rng(0))
+    descent = Descent(LBFGS("none"), problem, Columns(problem), problem.zeros(), None, np.random.default_rng(0))
     for _ in range(4):
         before = descent.theta
         assert descent.step()

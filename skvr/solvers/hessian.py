@@ -4,6 +4,7 @@ In columns x~ = (x - mean) / scale, w~ = scale w and b~ = b + mean . w, F is the
 diagonal of about 1: the rounding errors of its factor then are those of the problem, not of the units of X.
 """
 
+from copy import copy
 from functools import partial
 
 import numpy as np
@@ -44,6 +45,12 @@ class Columns:
         self.data_scale = np.where(self.empty, np.inf, self.scale)
         # Where no mean is large beside its column's variation, centring may follow the sums.
         self.nearly_centred = bool(np.all(mean**2 <= 100 * variance, where=~self.empty))
+
+    def unscaled(self):
+        """Return what centres the columns alone."""
+        columns = copy(self)
+        columns.scale = np.ones_like(self.scale)
+        return columns
 
     def penalty(self, alpha):
         """Return the penalty's curvature in w~ and b~: alpha / scale^2, and 0."""

@@ -41,7 +41,7 @@ class LBFGS(Solver):
     preconditioner : {"hessian", "nystrom", "diagonal", "none"}, default="hessian"
         H. "hessian": the matrix, in centred and scaled columns; for K classes the Kronecker product of their covariance
         and a Gram matrix, and the whole matrix later where it has at most 2000 rows. "nystrom": rank 50 plus the
-        penalty. "diagonal": the curvature of each coordinate.
+        penalty. "diagonal": the curvature of each coordinate in centred columns. "none": the identity in these.
     memory : int or "auto", default="auto"
         Pairs of changes that B remembers. "auto" is 20, and for several outputs fewer, but at least 8, where 20 would
         take more memory than X and more than 8 MB.
@@ -105,9 +105,10 @@ class LBFGS(Solver):
         """Go through the samples, where there are any; make the state's `Descent` on all rows."""
         columns = preconditioner = None
         cost = 0.0
-        if self.preconditioner == "hessian":
+        if self.preconditioner != "nystrom":
             columns = Columns(problem)
             cost += cost_of_pass(problem)
+        if self.preconditioner == "hessian":
             # A quadratic's Hessian, and the last fit's optimum, leave nothing else to learn from a sample.
             only_hessian = problem.loss == "squared" or bool(theta.any())
             samples = []
@@ -228,17 +229,14 @@ class Descent:
         for s, y, sy in reversed(self.pairs):
             factors.append(problem.dot_by_task(s, r) / sy)
             r -= problem.times_task(factors[-1], y)
-            if self.kind == "hessian":  # r is the gradient's part of what theta has of the penalty
+            if self.columns is not None:  # r is the gradient's part of what theta has of the penalty
                 theta -= problem.times_task(factors[-1], s)
+        knows_size = self.kind not in ("diagonal", "none")
+        if self.pairs and not knows_size:
+            self.preconditioner.resize(*self.pairs[-1][:2])
         r = self.preconditioner.solve(r, theta)
-        if self.kind in ("diagonal", "none"):  # these know the shape of the Hessian at best, not its size
-            if self.pairs:
-                _, y, sy = self.pairs[-1]
-                size = safe_ratio(
-                    np.where(np.isinf(sy), 0.0, sy), problem.dot_by_task(y, self.preconditioner.solve(y, self.theta))
-                )
-            else:
-                size = safe_ratio(problem.dot_by_task(self.gradient, r), direction_curvature(problem, r))
+        if not self.pairs and not knows_size:
+            size = safe_ratio(problem.dot_by_task(self.gradient, r), direction_curvature(problem, r))
             r = problem.times_task(size, r)
         for (s, y, sy), a in zip(self.pairs, reversed(factors), strict=True):
             r += problem.times_task(a - problem.dot_by_task(y, r) / sy, s)

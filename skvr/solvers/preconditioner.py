@@ -36,7 +36,8 @@ def form(kind, problem, columns, z, rng, coupled=False):
     """Return the preconditioner of a kind from the rows of `problem` at raw predictions z.
 
     "hessian" is the matrix itself for one output and for squared loss. For K classes it is the Kronecker product A (x)
-    B of `Kronecker`, or, if `coupled`, again the matrix itself.
+    B of `Kronecker`, or, if `coupled`, again the matrix itself. "diagonal" is the identity in centred and scaled
+    columns, "none" in centred ones.
     """
     if kind == "hessian":
         if problem.loss == "softmax" and not coupled:
@@ -44,30 +45,36 @@ def form(kind, problem, columns, z, rng, coupled=False):
         return Hessian(problem, columns, z)
     if kind == "nystrom":
         return Nystrom(problem, columns, z, rng)
-    return Diagonal(problem) if kind == "diagonal" else Identity()
+    return Coordinates(problem, columns if kind == "diagonal" else columns.unscaled())
 
 
-class Identity:
-    """No preconditioner."""
+class Coordinates:
+    """A multiple of the identity in the coordinates of `columns`, centred or scaled as well; b has its own curvature.
 
-    def solve(self, gradient, theta):
-        return gradient.copy()
+    Without centring an intercept is coupled to every column whose mean is not zero, and the more columns there are, the
+    closer they come to a constant: a second phase of convergence, that of the intercept, follows the first. Centred, it
+    has the largest curvature of the loss, whatever that of the columns is.
+    """
 
-
-class Diagonal:
-    """Division by the curvature of each coordinate, c mean w_i x_ij^2 + alpha with c the largest of the loss."""
-
-    def __init__(self, problem):
-        self.problem = problem
-        self.of_intercept = CURVATURE[problem.loss]
-        curvature = self.of_intercept * problem.second_moment() + problem.alpha[:, None]
-        self.curvature = np.where(curvature > TINY, curvature, 1.0)
+    def __init__(self, problem, columns):
+        self.problem, self.columns = problem, columns
+        self.size = np.ones(problem.n_outputs)
 
     def solve(self, gradient, theta):
-        out = gradient.copy()
-        self.problem.coef(out)[:] /= self.curvature
-        self.problem.intercept(out)[:] /= self.of_intercept
-        return out
+        g = self.columns.to_scaled(self.problem, gradient, theta)
+        g[:, :-1] *= self.size[:, None]
+        g[:, -1] /= CURVATURE[self.problem.loss]
+        return self.columns.from_scaled(self.problem, g)
+
+    def resize(self, s, y):
+        """Take the size from changes s of theta and y of the gradient: s.y / y.y of each task without the intercept."""
+        problem = self.problem
+        y_scaled = self.columns.to_scaled(problem, y, s)
+        b = problem.intercept(s) + problem.coef(s) @ self.columns.mean
+        along = problem.dot_by_task(s, y) - problem.by_task(b * y_scaled[:, -1])
+        squares = problem.by_task(np.einsum("kj,kj->k", y_scaled[:, :-1], y_scaled[:, :-1]))
+        known = (along > 0) & (squares > 0)
+        self.size[:] = np.where(known, along / np.where(known, squares, 1.0), self.size[: len(known)])
 
 
 class Hessian:
