@@ -129,7 +129,7 @@ class LBFGS(Solver):
                 if np.all(descent.value <= at_zero):
                     theta[:] = descent.theta
         descent = state.descent = Descent(self, problem, columns, theta, preconditioner, rng)
-        if not np.all(descent.value <= problem.value_at_zero()):  # the samples led astray
+        if theta.any() and not np.all(descent.value <= problem.value_at_zero()):  # the samples led astray
             descent = state.descent = Descent(self, problem, columns, problem.zeros(), None, rng)
             cost += cost_of_pass(problem)
         state.passes += (cost + descent.cost) / cost_of_pass(problem)
