@@ -208,6 +208,8 @@ class Descent:
                 if not coupled:
                     cost = self.gram_cost
                     wait = max(cost, KRONECKER_PASSES * self.pass_cost)
+        elif self.kind != "nystrom":  # the mean curvature of the loss, for the intercept: no pass
+            cost, wait = 0.0, self.passes / 2
         if self.exact and problem.loss == "squared":  # a Hessian that does not change
             return
         if self.preconditioner is not None and self.since_refresh < wait:
