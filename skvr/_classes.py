@@ -5,7 +5,6 @@ from sklearn.base import ClassifierMixin
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
-from sklearn.utils.validation import column_or_1d
 
 from skvr._validation import FLOAT64, check_number, check_sample_weight, check_total_weight
 
@@ -18,7 +17,7 @@ class LinearClassifierMixin(ClassifierMixin):
         X, y = self._validate_rows(X, y)
         check_classification_targets(y)
         sample_weight = check_sample_weight(sample_weight, X)
-        classes, codes, weight = encode_classes(column_or_1d(y, warn=True), sample_weight, self.class_weight)
+        classes, codes, weight = encode_classes(y, sample_weight, self.class_weight)
         if len(classes) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs samples of at least 2 classes, but y holds one class: "
@@ -36,7 +35,6 @@ class LinearClassifierMixin(ClassifierMixin):
         first = _check_partial_fit_first_call(self, classes)
         X, y = self._validate_rows(X, y, reset=first)
         check_classification_targets(y)
-        y = column_or_1d(y, warn=True)
         if len(self.classes_) < 2:
             raise ValueError(f"{type(self).__name__} needs at least 2 classes, got classes={self.classes_!r}.")
         codes = class_codes(y, self.classes_, "not one of the classes of the first call")

@@ -149,6 +149,8 @@ def check_sample_weight(sample_weight, X):
     ValueError
         If a weight is negative or not finite, if there is not one a row, or if float64 cannot hold their sum.
     """
+    if sample_weight is None:
+        return np.ones(X.shape[0])
     weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
     if np.any(weight < 0):
         row = int(np.flatnonzero(weight < 0)[0])

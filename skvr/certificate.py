@@ -17,7 +17,7 @@ import numpy as np
 from skvr.intercept import best_intercept
 from skvr.smoothness import CURVATURE
 
-EPS = np.finfo(np.float64).eps
+EPS, LARGEST = np.finfo(np.float64).eps, np.finfo(np.float64).max
 UNRESOLVED = 1e-6  # times the mean residual: a gradient in b that is more than rounding errors
 ROUNDINGS = 16  # roundings of half an eps each that a gradient entry may gather, in the worst case seen
 
@@ -66,7 +66,8 @@ class Certificate:
             self.scale = problem.weight @ problem.y.reshape(-1, problem.n_outputs) ** 2 / problem.n_samples
         else:
             self.scale = np.full(1, np.log(max(2, problem.n_outputs)))
-        self.null_scale = self._null_gradient_scale() if self.free.any() else None
+        self.any_free = bool(self.free.any())
+        self.null_scale = self._null_gradient_scale() if self.any_free else None
 
     def _null_gradient_scale(self):
         """Return 1/n sum_i w_i |x_ij| |r0_i|, r0 the residuals of the intercept-only model: (n_outputs, n_features)."""
@@ -83,7 +84,7 @@ class Certificate:
         problem = self.problem
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
             bound = problem.by_task(problem.squared_norm(gradient)) / (2 * self.alpha)
-            if self.free.any():
+            if self.any_free:
                 g = problem.coef(gradient)
                 ratio = np.where(g == 0, 0.0, np.abs(g) / self.null_scale).max(axis=1, initial=0.0)
                 bound = np.where(self.free, ratio if problem.loss == "squared" else ratio.max(), bound)
@@ -96,14 +97,14 @@ class Certificate:
             slopes = theta.copy()
             problem.intercept(slopes)[:] = 0
             z = problem.raw_prediction(slopes)
-            if not np.all(np.isfinite(z)):
+            if not np.isfinite(z).all():
                 return None
             intercept, loss, iterate_loss = best_intercept(problem, z, problem.intercept(theta))
             penalty = problem.by_task(problem.penalty(theta))
             objective = loss + penalty
-            if not np.all(np.isfinite(objective)):
+            if not np.isfinite(objective).all():
                 return None
-            separated = problem.loss != "squared" and bool(self.free.any()) and self._separated(z, intercept)
+            separated = problem.loss != "squared" and self.any_free and self._separated(z, intercept)
             r = problem.residual(z, intercept, out=z)
             gradient = problem.loss_gradient(r) + problem.penalty_gradient(theta)
             measure = self.measure(gradient)
@@ -140,10 +141,10 @@ class Certificate:
         through_z = CURVATURE[problem.loss] * (weighted @ row_norms * w_norm + weighted.sum() * b_norm)
         noise = ROUNDINGS * EPS * ((size + through_z) / problem.n_samples + self.alpha * w_norm)
         floor = noise**2 / (2 * self.alpha * objective)
-        if self.free.any():
+        if self.any_free:
             largest = self.null_scale.max(axis=1, initial=0.0)
             floor = np.where(self.free, noise / (largest if problem.loss == "squared" else largest.max()), floor)
-        return np.nan_to_num(floor, nan=0.0)
+        return np.minimum(np.where(np.isnan(floor), 0.0, floor), LARGEST)
 
     def _separated(self, z, intercept):
         """Whether every row lies on its right side, which proves that the classes are linearly separable."""

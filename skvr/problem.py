@@ -60,8 +60,12 @@ class FiniteSum:
     def __init__(self, X, y, sample_weight, alpha, loss, fit_intercept, n_jobs=None, mean_weight=None):
         self.is_chunk = mean_weight is not None
         self.X, self.loss, self.fit_intercept, self.n_jobs = X, loss, fit_intercept, n_jobs
+        self.is_sparse = sp.issparse(X)
         self.n_features = X.shape[1]
         self.n_outputs = len(alpha)
+        # Tasks: the problems that share no parameter, and can be solved apart. The targets of "squared" are one each,
+        # the classes of "softmax" one together.
+        self.n_tasks = 1 if loss == "softmax" else self.n_outputs
         self.alpha = np.ascontiguousarray(alpha, dtype=np.float64)
         self.y = np.ascontiguousarray(y, dtype=np.float64)
         positive = sample_weight > 0
@@ -73,13 +77,13 @@ class FiniteSum:
             relative = sample_weight / sample_weight.max()
             self.weight = relative * (self.n_samples / relative.sum())
         arguments = (loss, self.y.ravel(), self.weight, self.alpha, fit_intercept)
-        if sp.issparse(X):
+        if self.is_sparse:
             self.kernels = _kernels.csr(X.data, X.indices, X.indptr, self.n_features, *arguments)
         else:
             self.kernels = _kernels.dense(X, *arguments)
-        self.values_per_row = X.nnz / X.shape[0] if sp.issparse(X) else self.n_features
+        self.values_per_row = X.nnz / X.shape[0] if self.is_sparse else self.n_features
         self._rows_per_block = max(1, int(BLOCK_VALUES / max(1.0, self.values_per_row)))
-        self._multiplies = self.n_outputs > 1 and not sp.issparse(X)
+        self._multiplies = self.n_outputs > 1 and not self.is_sparse
         values = SMALL_PRODUCT_VALUES if self.n_outputs <= MOST_OUTPUTS else BLOCK_VALUES
         self._rows_per_product = max(FEWEST_ROWS, int(values / max(1.0, self.values_per_row)))
         self._rows_per_slice = max(1, int(SLICE_WORK / (self.n_outputs * (self.values_per_row + ROW_WORK))))
@@ -110,7 +114,7 @@ class FiniteSum:
     def coef(self, theta):
         """Return the view of `theta` that holds the coefficients, of shape (n_outputs, n_features)."""
         flat = theta[: self.n_features * self.n_outputs]
-        if sp.issparse(self.X):
+        if self.is_sparse:
             return flat.reshape(self.n_features, self.n_outputs).T
         return flat.reshape(self.n_outputs, self.n_features)
 
@@ -305,21 +309,15 @@ class FiniteSum:
         total = sum(self._map_slices(sums)) / self.n_samples
         return total[:V], total[V : V + K], total[V + K :].reshape(C, C)
 
-    # Tasks: the problems that can be solved apart. The targets of "squared" are one each, the classes of "softmax"
-    # one together.
-
-    @property
-    def n_tasks(self):
-        """Number of problems that share no parameter: n_targets for "squared", else 1."""
-        return self.n_outputs if self.loss == "squared" else 1
+    # Parts of each task
 
     def by_task(self, per_output):
         """Add up `per_output` of shape (n_outputs,) within each task."""
-        return per_output if self.loss == "squared" else np.sum(per_output, keepdims=True)
+        return per_output if self.n_tasks == self.n_outputs else per_output.sum(keepdims=True)
 
     def of_task(self, per_output):
         """Return the entries of `per_output`, equal within each task, that belong to the tasks."""
-        return per_output if self.loss == "squared" else per_output[:1]
+        return per_output if self.n_tasks == self.n_outputs else per_output[:1]
 
     def dot_by_task(self, a, b):
         """Return the inner products of two vectors, flat as theta, task by task: shape (n_tasks,)."""

@@ -62,11 +62,14 @@ class Columns:
         Of a constant column nothing is left but its penalty.
         """
         g_b = problem.intercept(gradient)
-        g = (problem.coef(gradient) - np.outer(g_b, self.mean)) / self.scale
+        out = np.empty((problem.n_outputs, problem.n_features + 1))
+        g = out[:, :-1]
+        np.divide(problem.coef(gradient) - g_b[:, None] * self.mean, self.scale, out=g)
         if self.empty.any():
             penalty = problem.alpha[:, None] * problem.coef(theta)[:, self.empty]
             g[:, self.empty] = penalty / self.scale[self.empty]
-        return np.column_stack([g, g_b])
+        out[:, -1] = g_b
+        return out
 
     def from_scaled(self, problem, step):
         """Return a step in w~ and b~ as a step in theta."""
@@ -135,9 +138,10 @@ def hessian(problem, columns, z):
     H.values *= -1
     others = p @ (1 - np.eye(K))
     i, j = (index.astype(np.int32) for index in np.tril_indices(q))
+    in_block = Triangle(q).position(i, j)
     for k in range(K):
         own = gram(problem, columns, problem.weight * p[:, k] * others[:, k])
-        H.values[H.position(k * q + i, k * q + j)] = own.values[own.position(i, j)]
+        H.values[H.position(k * q + i, k * q + j)] = own.values[in_block]
     return H
 
 
@@ -214,16 +218,15 @@ class Factor:
         diagonal = H.diagonal() + np.tile(penalty, B)
         if B > 1:  # moving all classes together changes nothing, and the gradient has no part in it: give it curvature
             common = diagonal.reshape(B, q).sum(axis=0) / B**2
+            k, m = np.tril_indices(B, -1)
             of_block = np.arange(q)
-            for k in range(B):
-                for m in range(k):
-                    H.add_at(k * q + of_block, m * q + of_block, common)
+            H.add_at(q * k[:, None] + of_block, q * m[:, None] + of_block, common)
             diagonal += np.tile(common, B)
         unused = diagonal <= 0  # no data and no penalty: no gradient and no step
         diagonal[unused] = 1.0
         self.scale = 1 / np.sqrt(diagonal)
         H.scale(self.scale)
-        H.set_diagonal(1.0)
+        H.set_diagonal(np.ones(H.n))
 
     def solve(self, g):
         """Return H^-1 g for g of shape (B q,) or (B q, m)."""

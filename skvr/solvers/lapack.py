@@ -24,14 +24,17 @@ def _function(name):
     return ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * signature.count(b"*"))(_pointer_of(capsule, signature))
 
 
+BOXES = {bytes: ctypes.c_char, int: ctypes.c_int, float: ctypes.c_double}
 _dsfrk, _dpftrf, _dpftrs = map(_function, ("dsfrk", "dpftrf", "dpftrs"))
+
+
+def _boxed(value):
+    return value if isinstance(value, ctypes.c_int) else BOXES[type(value)](value)
 
 
 def _call(function, *arguments):
     """Call with pointers to the arguments: letters, ints, floats and contiguous float64 arrays, changed in place."""
-    kinds = {bytes: ctypes.c_char, int: ctypes.c_int, float: ctypes.c_double}
-    boxes = [a if isinstance(a, (np.ndarray, ctypes.c_int)) else kinds[type(a)](a) for a in arguments]
-    function(*[box.ctypes.data if isinstance(box, np.ndarray) else ctypes.addressof(box) for box in boxes])
+    function(*[a.ctypes.data if isinstance(a, np.ndarray) else ctypes.byref(_boxed(a)) for a in arguments])
 
 
 def _require(n, values, *lengths):

@@ -5,7 +5,7 @@ import scipy.sparse as sp
 
 from skvr._validation import check_count
 from skvr.smoothness import direction_curvature
-from skvr.solvers.base import Solver, new_state, next_steps
+from skvr.solvers.base import Solver, new_state
 from skvr.solvers.hessian import Columns, cost_of_gram, cost_of_hessian, cost_of_pass
 from skvr.solvers.preconditioner import check_preconditioner, form
 from skvr.solvers.sampling import growing_samples
@@ -92,7 +92,7 @@ class LBFGS(Solver):
         return new_state(constant(1.0, problem), descent=None)
 
     def epoch(self, problem, theta, state, rng):
-        next_steps(state, 1)
+        state.k += 1
         if state.descent is None:
             self._start(problem, theta, state, rng)
         descent = state.descent
@@ -259,7 +259,7 @@ class Descent:
             if problem.loss == "squared":
                 change = gradient - self.gradient
                 eta = safe_ratio(-slope, problem.dot_by_task(change, direction))
-                if np.all(np.abs(eta - 1) < WHOLE_STEP):  # the Hessian was exact: theta is where F was evaluated
+                if (np.abs(eta - 1) < WHOLE_STEP).all():  # the Hessian was exact: theta is where F was evaluated
                     self.largest = problem.dot_by_task(gradient, gradient)
                 else:
                     theta = self.theta + problem.times_task(eta, direction)
@@ -275,7 +275,7 @@ class Descent:
             eta = np.where(accepted, eta, np.clip(np.nan_to_num(fitted), 0.1 * eta, 0.5 * eta))
         else:
             return False
-        if np.all(-slope <= rounding) and self._decrement_grows(gradient):
+        if (-slope <= rounding).all() and self._decrement_grows(gradient):
             return False
         if problem.loss == "squared" and self._has_drifted(gradient):
             value, gradient = self._evaluate(theta, z)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skvr.solvers.base import Solver, new_state, next_steps
+from skvr.solvers.base import Solver, new_state
 from skvr.solvers.hessian import Columns
 from skvr.solvers.preconditioner import Hessian
 from skvr.solvers.schedule import constant
@@ -55,7 +55,7 @@ class Newton(Solver):
             state.hessian = Hessian(problem, state.columns, z)
         direction = -state.hessian.solve(gradient, theta)
         _line_search(problem, theta, direction, gradient, z, value)
-        next_steps(state, 1)
+        state.k += 1
         state.passes += 2.5
 
 

@@ -84,7 +84,7 @@ class Hessian:
 
     def __init__(self, problem, columns, z):
         self.problem, self.columns = problem, columns
-        alphas = np.unique(problem.alpha)
+        alphas = sorted(set(problem.alpha.tolist()))
         penalties = [columns.penalty(alpha) for alpha in alphas]
         factors = factorise(lambda: hessian(problem, columns, z), np.ones(len(alphas)), penalties)
         self.factors = [(problem.alpha == alpha, factor) for alpha, factor in zip(alphas, factors, strict=True)]

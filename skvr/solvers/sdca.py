@@ -3,7 +3,7 @@
 import numpy as np
 
 from skvr.solvers import sampling
-from skvr.solvers.base import Solver, new_state, next_steps
+from skvr.solvers.base import Solver, new_state
 from skvr.solvers.schedule import constant
 
 FULL_EPOCHS = 2  # the first, in which every row still moves
@@ -93,7 +93,7 @@ class SDCA(Solver):
             # The centre moves to b; what holds b up is then sum_i r_i alone.
             problem.intercept(theta)[:] -= state.square * state.residual.sum() / (problem.alpha[0] * problem.n_samples)
             visits += len(order)
-        next_steps(state, 1)
+        state.k += 1
         state.passes += visits / problem.n_samples
 
     def _draw(self, problem, state, rng):

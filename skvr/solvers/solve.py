@@ -62,7 +62,7 @@ def solve(problem, solver, theta, *, tol, max_iter, rng, verbose=0, memory=None,
                 task.begin_epoch(iterate)
             with history.timed("solver_seconds"):
                 solver.epoch(problem, theta, state, rng)
-            if not np.all(np.isfinite(theta)):
+            if not np.isfinite(theta).all():
                 raise not_finite(problem, solver, state, epoch)
             iterate = solver.iterate(problem, theta, state)
             if task is not None:
@@ -81,17 +81,18 @@ def solve(problem, solver, theta, *, tol, max_iter, rng, verbose=0, memory=None,
                 evaluation = evaluation.at_iterate()
             elif solver.adopts_intercept:
                 problem.intercept(theta)[:] = evaluation.intercept
-            history.add(epoch, state.passes, evaluation, current_step_size(state))
+            step_size = current_step_size(state)
+            history.add(epoch, state.passes, evaluation, step_size)
             reason = rule.update(epoch, evaluation) or ("callback" if stop else None)
             if reason is not None:
                 break
     theta[:] = iterate
     if tol is not None:
         problem.intercept(theta)[:] = evaluation.intercept
-        warn_of(reason, rule, problem, solver, current_step_size(state), max_iter, epoch)
+        warn_of(reason, rule, problem, solver, step_size, max_iter, epoch)
     suboptimality = np.where(np.isnan(evaluation.bound), np.nan, evaluation.gap)
-    step_size, memory = np.array(current_step_size(state)), solver.remember(problem, state)
-    return Result(epoch, suboptimality, history.as_dict(), solver, step_size, memory)
+    memory = solver.remember(problem, state)
+    return Result(epoch, suboptimality, history.as_dict(), solver, np.array(step_size), memory)
 
 
 def certify(problem, theta):

@@ -64,7 +64,7 @@ class StoppingRule:
         elif epoch >= WAITING_GROWTH * self.last_epoch + 2 * PATIENCE:
             return True
         bound = bound_estimate()
-        return bound is not None and bool(np.all(bound <= self._level(certificate)))
+        return bound is not None and bool((bound <= self._level(certificate)).all())
 
     def _level(self, certificate):
         """Return what the bound must come down to for tol to hold, or for rounding errors to take over."""

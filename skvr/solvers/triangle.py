@@ -69,12 +69,16 @@ class Triangle:
 
     def diagonal(self):
         """Return a copy of the diagonal."""
-        i = np.arange(self.n)
-        return self.values[self.position(i, i)]
+        return np.concatenate(self._diagonals())
 
     def set_diagonal(self, values):
-        i = np.arange(self.n)
-        self.values[self.position(i, i)] = values
+        first, rest = self._diagonals()
+        first[:], rest[:] = values[: self.half], values[self.half :]
+
+    def _diagonals(self):
+        """Return the views of the diagonal's entries j < h, and of the rest."""
+        odd, height = self.n % 2, self.columns.shape[1]
+        return self.values[1 - odd :: height + 1][: self.half], self.values[odd * height :: height + 1][: self.n // 2]
 
     def add_at(self, i, j, values):
         """Add to entries (i, j), j <= i, each named once."""
