@@ -14,19 +14,20 @@ from threadpoolctl import ThreadpoolController
 
 _lock = Lock()
 _in_progress = 0
-_controller = None
-_limit = None
+_libraries = None
+_threads = None
 
 
 @contextmanager
 def one_blas_thread():
     """Limit BLAS to one thread inside the block."""
-    global _in_progress, _controller, _limit
+    global _in_progress, _libraries, _threads
     with _lock:
         if _in_progress == 0:
-            _controller = _controller or ThreadpoolController()
-            _free_control()
-            _limit = _controller.limit(limits=1, user_api="blas")
+            if _libraries is None:
+                _libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+            _threads = [library.get_num_threads() for library in _libraries]
+            _set_threads([1] * len(_libraries))
         _in_progress += 1
     try:
         yield
@@ -34,13 +35,18 @@ def one_blas_thread():
         with _lock:
             _in_progress -= 1
             if _in_progress == 0:
-                _free_control()
-                _limit.restore_original_limits()
-                _free_control()
+                _set_threads(_threads)
+
+
+def _set_threads(numbers):
+    """Set the number of threads of each library, whichever thread asks, and let the next that does have its obeyed."""
+    _free_control()
+    for library, number in zip(_libraries, numbers, strict=True):
+        library.set_num_threads(number)
+    _free_control()
 
 
 def _free_control():
-    """Let the next thread that sets a limit have it obeyed."""
-    for library in _controller.lib_controllers:
+    for library in _libraries:
         if hasattr(library, "clear_controlling_thread"):
             library.clear_controlling_thread(force=True)

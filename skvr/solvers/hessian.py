@@ -10,7 +10,6 @@ from functools import partial
 import numpy as np
 import scipy.linalg
 import scipy.sparse as sp
-from scipy.special import softmax
 
 from skvr.smoothness import CURVATURE
 from skvr.solvers.triangle import Triangle, sum_of_products
@@ -133,7 +132,7 @@ def hessian(problem, columns, z):
     if problem.loss == "logistic":
         return gram(problem, columns, problem.weight * logistic_curvature(z))
     K, q = problem.n_outputs, problem.n_features + 1
-    p = softmax(z.reshape(-1, K), axis=1)
+    p = probabilities(problem, z)
     H = packed_gram(problem, columns, np.sqrt(problem.weight)[:, None] * p)
     H.values *= -1
     others = p @ (1 - np.eye(K))
@@ -162,6 +161,13 @@ def gram_product(problem, weight, V):
         out[:-1] += block.T @ u
         out[-1] += problem.fit_intercept * u.sum(axis=0)
     return out / problem.n_samples
+
+
+def probabilities(problem, z):
+    """Return those of the K classes at raw predictions z, shape (n_samples in X, K)."""
+    z = z.reshape(-1, problem.n_outputs)
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
 
 
 def logistic_curvature(z):

@@ -6,7 +6,6 @@ returns H^-1 gradient, flat as theta.
 
 import numpy as np
 import scipy.linalg
-from scipy.special import softmax
 
 from skvr.smoothness import CURVATURE
 from skvr.solvers.hessian import (
@@ -17,6 +16,7 @@ from skvr.solvers.hessian import (
     gram_product,
     hessian,
     logistic_curvature,
+    probabilities,
 )
 
 KINDS = ("hessian", "nystrom", "diagonal", "none")
@@ -181,7 +181,7 @@ def class_eigenvalues(problem, z):
     gradient has no part in it. It is given the value of the next. Where predictions are saturated others are rounding
     errors, of either sign, too; they are given the size of those, K eps times the largest eigenvalue.
     """
-    A, weight = class_covariance(problem, softmax(z.reshape(-1, problem.n_outputs), axis=1))
+    A, weight = class_covariance(problem, probabilities(problem, z))
     values, vectors = np.linalg.eigh(A)
     values[0] = values[1]
     return np.maximum(values, max(TINY, len(values) * EPS * values[-1])), vectors, weight

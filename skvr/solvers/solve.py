@@ -54,13 +54,13 @@ def solve(problem, solver, theta, *, tol, max_iter, rng, verbose=0, memory=None,
     history = History(verbose)
     reason = None
     with np.errstate(over="ignore", invalid="ignore"):
-        with history.timed("solver_seconds"):
+        with history.solver:
             state = solver.init(problem, theta, rng) if memory is None else solver.resume(problem, theta, rng, memory)
         iterate, stop = theta, False
         for epoch in range(1, max_iter + 1):
             if task is not None:
                 task.begin_epoch(iterate)
-            with history.timed("solver_seconds"):
+            with history.solver:
                 solver.epoch(problem, theta, state, rng)
             if not np.isfinite(theta).all():
                 raise not_finite(problem, solver, state, epoch)
@@ -73,7 +73,7 @@ def solve(problem, solver, theta, *, tol, max_iter, rng, verbose=0, memory=None,
                 or rule.is_due(epoch, certificate, lambda: solver.bound_estimate(problem, theta, state, certificate))
             ):
                 continue
-            with history.timed("evaluation_seconds"):
+            with history.evaluation:
                 evaluation = certificate.evaluate(iterate)
             if evaluation is None:
                 raise not_finite(problem, solver, state, epoch)

@@ -3,7 +3,6 @@
 import math
 import time
 from collections import deque
-from contextlib import contextmanager
 from numbers import Real
 
 import numpy as np
@@ -96,39 +95,44 @@ class StoppingRule:
         return None
 
 
+class Stopwatch:
+    """Adds up the `seconds` spent in its `with` blocks."""
+
+    def __init__(self):
+        self.seconds = 0.0
+
+    def __enter__(self):
+        self.start = time.perf_counter()
+
+    def __exit__(self, *_):
+        self.seconds += time.perf_counter() - self.start
+
+
 class History:
     """One record per evaluation; also prints it where `verbose`."""
 
     def __init__(self, verbose):
         self.verbose = verbose
         self.records = []
-        self.solver_seconds = 0.0
-        self.evaluation_seconds = 0.0
-
-    @contextmanager
-    def timed(self, attribute):
-        """Add the seconds of the block to `attribute`."""
-        start = time.perf_counter()
-        yield
-        setattr(self, attribute, getattr(self, attribute) + time.perf_counter() - start)
+        self.solver, self.evaluation = Stopwatch(), Stopwatch()
 
     def add(self, epoch, passes, evaluation, step_size):
         """Append a record; several targets are added up."""
         record = (
             epoch,
             passes,
-            self.solver_seconds,
+            self.solver.seconds,
             evaluation.objective.sum(),
             math.sqrt((evaluation.gradient_norm**2).sum()),
             evaluation.bound.sum(),
             np.max(step_size),
             len(self.records) + 1.0,
-            self.evaluation_seconds,
+            self.evaluation.seconds,
         )
         self.records.append(record)
         if self.verbose:
             print(
-                f"epoch {epoch:6d}  passes {passes:8.1f}  seconds {self.solver_seconds:9.3f}  "
+                f"epoch {epoch:6d}  passes {passes:8.1f}  seconds {self.solver.seconds:9.3f}  "
                 f"objective {record[3]:.10e}  bound {record[5]:.3e}  step size {record[6]:.3e}"
             )
 

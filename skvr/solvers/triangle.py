@@ -11,6 +11,7 @@ from scipy.linalg.lapack import dtfttr, dtrttf
 
 from skvr.solvers import lapack
 
+BLOCK = 2**14  # entries that are scaled at a time: their factors stay in the cache
 SMALL = 512  # rows of a square of 2 MB: as such it is added to faster, by up to a third where the rows are few
 
 
@@ -86,8 +87,17 @@ class Triangle:
 
     def scale(self, factor):
         """Multiply entry (i, j) by factor_i factor_j."""
-        for i, rows, entries in self.runs():
-            entries *= factor[i] * factor[rows]
+        odd, height = self.n % 2, self.columns.shape[1]
+        # Those of the columns j < h and of the rest, along the rectangle's columns and down each.
+        along = factor[: self.half], factor[self.half - odd :]
+        down = np.zeros((2, height))
+        down[0, 1 - odd :], down[1, : self.n - self.half] = factor, factor[self.half :]
+        step = max(1, BLOCK // height)
+        for first in range(0, self.half, step):
+            block = slice(first, first + step)
+            entries = self.columns[block]
+            rest = np.tri(len(entries), height, first - odd, dtype=bool)
+            entries *= np.where(rest, along[1][block, None] * down[1], along[0][block, None] * down[0])
 
     def cholesky(self):
         """Become the Cholesky factor; return whether there is one."""
