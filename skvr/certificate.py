@@ -108,8 +108,7 @@ class Certificate:
             r = problem.residual(z, intercept, out=z)
             gradient = problem.loss_gradient(r) + problem.penalty_gradient(theta)
             measure = self.measure(gradient)
-            unresolved = np.abs(problem.intercept(gradient)).max() > UNRESOLVED * np.abs(r).mean()
-            if problem.fit_intercept and problem.loss != "squared" and unresolved:
+            if problem.fit_intercept and problem.loss != "squared" and self._unresolved(gradient, r):
                 measure = np.full_like(measure, np.inf)  # not at b*: the inequality says nothing
             negligible = measure <= 64 * EPS**2 * self.scale  # a fit that interpolates has F* = 0
             gap = np.where(self.free, measure, np.where(negligible, 0.0, measure / objective))
@@ -124,6 +123,9 @@ class Certificate:
                 intercept=intercept,
                 separated=separated,
             )
+
+    def _unresolved(self, gradient, r):
+        return np.abs(self.problem.intercept(gradient)).max() > UNRESOLVED * np.abs(r).mean()
 
     def _excess(self, distance, difference, objective):
         """Return a bound of F(w, b) - F(w, b*), from b - b*, the `difference` as computed, and F."""

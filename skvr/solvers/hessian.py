@@ -53,7 +53,9 @@ class Columns:
 
     def penalty(self, alpha):
         """Return the penalty's curvature in w~ and b~: alpha / scale^2, and 0."""
-        return np.append(alpha / self.scale**2, 0.0)
+        out = np.zeros(len(self.scale) + 1)
+        np.divide(alpha, self.scale**2, out=out[:-1])
+        return out
 
     def to_scaled(self, problem, gradient, theta):
         """Return a gradient, flat as theta, in w~ and b~, shape (n_outputs, n_features + 1): (g_w - mean g_b) / scale.
@@ -136,7 +138,7 @@ def hessian(problem, columns, z):
     H = packed_gram(problem, columns, np.sqrt(problem.weight)[:, None] * p)
     H.values *= -1
     others = p @ (1 - np.eye(K))
-    i, j = (index.astype(np.int32) for index in np.tril_indices(q))
+    i, j = (index.astype(np.int32) for index in np.nonzero(np.tri(q, dtype=bool)))
     in_block = Triangle(q).position(i, j)
     for k in range(K):
         own = gram(problem, columns, problem.weight * p[:, k] * others[:, k])
@@ -220,14 +222,15 @@ class Factor:
     def _to_unit_diagonal(self, H, penalty):
         """Add the penalty; scale H to a diagonal of 1, and keep the scale."""
         q = len(penalty)
-        B = H.n // q
-        diagonal = H.diagonal() + np.tile(penalty, B)
+        diagonal = H.diagonal().reshape(-1, q) + penalty
+        B = len(diagonal)
         if B > 1:  # moving all classes together changes nothing, and the gradient has no part in it: give it curvature
-            common = diagonal.reshape(B, q).sum(axis=0) / B**2
-            k, m = np.tril_indices(B, -1)
+            common = diagonal.sum(axis=0) / B**2
+            k, m = np.nonzero(np.tri(B, k=-1))
             of_block = np.arange(q)
             H.add_at(q * k[:, None] + of_block, q * m[:, None] + of_block, common)
-            diagonal += np.tile(common, B)
+            diagonal += common
+        diagonal = diagonal.ravel()
         unused = diagonal <= 0  # no data and no penalty: no gradient and no step
         diagonal[unused] = 1.0
         self.scale = 1 / np.sqrt(diagonal)

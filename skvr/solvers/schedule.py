@@ -26,7 +26,7 @@ class ConstantSchedule(Schedule):
     step_size: np.ndarray
 
     def __call__(self, k, epoch):
-        return np.broadcast_to(self.step_size, (len(k), len(self.step_size)))
+        return np.full((len(k), len(self.step_size)), self.step_size)
 
 
 @dataclass
@@ -95,7 +95,7 @@ class SearchSchedule(Schedule):
 
 def per_output(step_size, problem):
     """Return one step size an output, shape (n_outputs,)."""
-    return np.broadcast_to(np.asarray(step_size, dtype=np.float64), (problem.n_outputs,))
+    return np.full(problem.n_outputs, step_size, dtype=np.float64)
 
 
 def constant(step_size, problem):
