@@ -260,7 +260,9 @@ class FiniteSum:
             value += of_slice[0]
             gradient += of_slice[1]
         value = value / self.n_samples + self.by_task(self.penalty(theta))
-        return value, gradient / self.n_samples + self.penalty_gradient(theta)
+        gradient /= self.n_samples
+        self.coef(gradient)[:] += self.alpha[:, None] * self.coef(theta)
+        return value, gradient
 
     def penalty_gradient(self, theta):
         """Return alpha w, flat as theta, with zeros for the intercepts."""
@@ -302,9 +304,9 @@ class FiniteSum:
         C = K if self.loss == "softmax" else 1
 
         def sums(rows):
-            out = np.zeros(V), np.zeros(K), np.zeros(C * C)
-            self.kernels.loss_in_shift(rows, z, shift, *out)
-            return np.concatenate(out)
+            out = np.zeros(V + K + C * C)
+            self.kernels.loss_in_shift(rows, z, shift, out[:V], out[V : V + K], out[V + K :])
+            return out
 
         total = sum(self._map_slices(sums)) / self.n_samples
         return total[:V], total[V : V + K], total[V + K :].reshape(C, C)

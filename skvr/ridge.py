@@ -40,15 +40,15 @@ class RidgeBase(PartialFitMixin, FiniteSumEstimator):
         with np.errstate(over="ignore"):
             alpha = check_alpha(self.alpha, Y.shape[1]) / total
             squares = sample_weight @ (Y * Y)
-            vanish = (squares < SMALLEST_SQUARES * sample_weight.max()) & np.any(Y[sample_weight > 0], axis=0)
-        if not np.all(np.isfinite(alpha)):
+            vanish = squares < SMALLEST_SQUARES * sample_weight.max()
+        if not np.isfinite(alpha).all():
             raise ValueError(
                 f"alpha={self.alpha!r} divided by the sum of the sample weights, {total:g}, is too large for float64. "
                 "Decrease alpha or increase the weights."
             )
-        if not np.all(np.isfinite(squares)):
+        if not np.isfinite(squares).all():
             raise ValueError("The squares of y are too large for float64. Scale y first.")
-        if np.any(vanish) and not is_chunk:
+        if not is_chunk and vanish.any() and np.any(Y[sample_weight > 0][:, vanish]):
             raise ValueError("The squares of y are too small for float64. Scale y first.")
         return alpha
 
