@@ -146,8 +146,8 @@ class FiniteSumEstimator(CallbackSupportMixin, BaseEstimator):
 
     def _set_result(self, result, n_iter_shape, stream=None):
         self.n_iter_ = np.full(n_iter_shape, result.n_iter, dtype=np.int32)
-        # The user's own object may change; any other was made in this fit.
-        self.solver_ = clone(result.solver) if result.solver is self.solver else result.solver
+        # The user's objects, a solver or a policy in it, may change; "auto" takes none.
+        self.solver_ = result.solver if self.solver == "auto" else clone(result.solver)
         self.step_size_ = result.step_size if len(result.step_size) > 1 else float(result.step_size[0])
         self.suboptimality_ = result.suboptimality if len(result.suboptimality) > 1 else float(result.suboptimality[0])
         self.history_ = result.history

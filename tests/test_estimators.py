@@ -115,3 +115,12 @@ def test_a_pickled_model_predicts_alike(solver):
     again = pickle.loads(pickle.dumps(model))
     np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
     assert repr(again.solver_) == repr(model.solver_)
+
+
+def test_what_ran_does_not_change_with_the_users_objects():
+    X, y = load_iris(return_X_y=True)
+    policy, solver = solvers.Constant(0.1), solvers.SGD(0.1)
+    by_name = LogisticRegression(solver="sgd", step_size=policy, tol=None, max_iter=1).fit(X, y)
+    by_object = LogisticRegression(solver=solver, tol=None, max_iter=1).fit(X, y)
+    policy.start, solver.step_size = 0.2, 0.2
+    assert by_name.solver_.step_size.start == by_object.solver_.step_size == 0.1
