@@ -220,6 +220,7 @@ public:
 
 private:
     static constexpr double tiny = 1e-50;
+    static constexpr bool one_product = Data::Loss::single && std::is_same_v<M, Identity>;
 
     // A dense direction, and Q and B for it.
     struct Lazy {
@@ -258,22 +259,13 @@ private:
     // d += change x_i', w -= eta M (a + share change) x_i' with P, Q and what else d does to w already those of the step:
     // u += c x_i' with c = change Q - (a + share change) eta M / P. The sum of the iterates so far stays what it is.
     void add(size_t i, const double* a, const double* change, double share) {
-        const size_t K = data.n_outputs();
-        if (!change) {
-            for_each_product([&](size_t at, size_t k, size_t) { c[at] = -a[k] * eta_over_P[at]; });
+        for_each_product([&](size_t at, size_t k, size_t) {
+            c[at] = change ? change[k] * lazy[0].Q[at] - (a[k] + share * change[k]) * eta_over_P[at] : -a[k] * eta_over_P[at];
+        });
+        if (change)
+            add(i, change, direction, theta);
+        else
             add(i, theta);
-        } else {
-            for_each_product([&](size_t at, size_t k, size_t) {
-                c[at] = change[k] * lazy[0].Q[at] - (a[k] + share * change[k]) * eta_over_P[at];
-            });
-            data.rows.for_each_nonzero(i, [&](size_t j, double x) {
-                const size_t at = product_of(j, 0);
-                for (size_t k = 0; k < K; ++k) {
-                    direction[j * K + k] += change[k] * x;
-                    theta[j * K + k] += c[at + k] * x;
-                }
-            });
-        }
         if (!total) return;
         for_each_product([&](size_t at, size_t k, size_t) {
             c[at] = (change ? change[k] * lazy[0].B[at] : 0.0) - A[at] * c[at];
@@ -281,13 +273,36 @@ private:
         add(i, total);
     }
 
-    // out += c x_i'
-    void add(size_t i, double* out) const {
-        const size_t K = data.n_outputs();
-        data.rows.for_each_nonzero(i, [&](size_t j, double x) {
-            const size_t at = product_of(j, 0);
-            for (size_t k = 0; k < K; ++k) out[j * K + k] += c[at + k] * x;
-        });
+    // u += c x_i'. One number c is read once: the compiler cannot know that u does not hold it.
+    void add(size_t i, double* u) const {
+        if constexpr (one_product) {
+            data.rows.for_each_nonzero(i, [u, c = c[0]](size_t j, double x) { u[j] += c * x; });
+        } else {
+            const size_t K = data.n_outputs();
+            data.rows.for_each_nonzero(i, [&](size_t j, double x) {
+                const size_t at = product_of(j, 0);
+                for (size_t k = 0; k < K; ++k) u[j * K + k] += c[at + k] * x;
+            });
+        }
+    }
+
+    // d += change x_i', u += c x_i'
+    void add(size_t i, const double* change, double* d, double* u) const {
+        if constexpr (one_product) {
+            data.rows.for_each_nonzero(i, [d, u, change = change[0], c = c[0]](size_t j, double x) {
+                d[j] += change * x;
+                u[j] += c * x;
+            });
+        } else {
+            const size_t K = data.n_outputs();
+            data.rows.for_each_nonzero(i, [&](size_t j, double x) {
+                const size_t at = product_of(j, 0);
+                for (size_t k = 0; k < K; ++k) {
+                    d[j * K + k] += change[k] * x;
+                    u[j * K + k] += c[at + k] * x;
+                }
+            });
+        }
     }
 
     // The formula as it stands, after a flush.

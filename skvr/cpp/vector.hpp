@@ -15,9 +15,9 @@
 #endif
 
 // For loops over rows. Those over CSR rows go from place to place in memory and have no use for wider vectors: a unit that
-// holds CSR rows compiles them once.
+// holds CSR rows compiles them once, apart from their callers, which would take registers from them.
 #if defined(SKVR_SPARSE_ROWS) && defined(__GNUC__)
-#define SKVR_ROW_CLONES __attribute__((flatten))
+#define SKVR_ROW_CLONES __attribute__((flatten, noinline))
 #else
 #define SKVR_ROW_CLONES SKVR_CLONES
 #endif
