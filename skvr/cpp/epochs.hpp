@@ -13,8 +13,8 @@
 
 namespace skvr {
 
-// w -= eta (1/|B| sum_{i in B} (r_i - snapshot_residual_i) x_i + direction + alpha w), r_i the residual of row i; without
-// the last two where they are null. A line search takes the loss of the batch as it is, uncorrected.
+// w -= eta (1/|B| sum_{i in B} (r_i - snapshot_residual_i) x_i + direction + alpha w), r_i the residual of row i. The
+// snapshot and the direction may be null, for zeros. A line search takes the loss of the batch as it is, uncorrected.
 template <class Data>
 inline void batch_epoch(const Data& data, const int64_t* order, size_t n, size_t batch, Steps<Data> steps, double* theta,
                         double* total, double* direction, const double* snapshot_residual) {

@@ -256,11 +256,12 @@ private:
             });
     }
 
-    // d += change x_i', w -= eta M (a + share change) x_i' with P, Q and what else d does to w already those of the step:
+    // d += change x_i', w -= eta M (a + share change) x_i', after P and Q have taken the step along the old d: that is
     // u += c x_i' with c = change Q - (a + share change) eta M / P. The sum of the iterates so far stays what it is.
     void add(size_t i, const double* a, const double* change, double share) {
         for_each_product([&](size_t at, size_t k, size_t) {
-            c[at] = change ? change[k] * lazy[0].Q[at] - (a[k] + share * change[k]) * eta_over_P[at] : -a[k] * eta_over_P[at];
+            c[at] = -a[k] * eta_over_P[at];
+            if (change) c[at] += change[k] * (lazy[0].Q[at] - share * eta_over_P[at]);
         });
         if (change)
             add(i, change, direction, theta);
