@@ -96,6 +96,9 @@ def _softmax(problem, z, b, value, gradient, hessian):
         definite = hessian / np.outer(root, root) + np.outer(root, root) / (root @ root)
         newton = np.linalg.lstsq(definite, -gradient / root, rcond=None)[0] / root
         solved = np.abs(hessian @ newton + gradient).max() <= 1e-6 * np.abs(gradient).max()
+        if solved and np.abs(newton).max() <= TOLERANCE + EPS * np.abs(b).max():  # changes neither F nor what is next
+            b = b + (newton - newton.mean())
+            break
         spread = max(np.ptp(newton), FARTHEST)
         for length in (FARTHEST, FARTHEST / 2, FARTHEST / 4, FARTHEST / 8) if solved else ():
             step = length / spread * newton

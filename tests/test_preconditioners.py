@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from problems import (
     BOOLS,
+    CURVATURE,
     EPS,
     LAYOUTS,
     LOSSES,
@@ -219,22 +220,28 @@ def test_nystrom_is_exact_up_to_its_rank(p, rank, loss, layout, fit_intercept):
 
 @each(fit_intercept=BOOLS, layout=["dense", "int32"], loss=LOSSES, kind=["diagonal", "none"])
 def test_diagonal_and_none_are_the_identity_in_centred_columns(kind, loss, layout, fit_intercept):
-    """B = J J' with theta = J (w~, b~): w = w~ / scale and b = b~ / sqrt(c) - mean . w, c the curvature of the loss."""
+    """B = J J' with theta = J (w~, b~): w = w~ / scale and b = b~ / sqrt(h) - mean . w, h the mean curvature."""
     P = make_problem(loss, fit_intercept=fit_intercept)
-    problem, c = compiled(P, layout), {"logistic": 0.25, "softmax": 0.5, "squared": 1.0}[P.loss]
+    problem, c = compiled(P, layout), CURVATURE[P.loss]
     p, K = P.X.shape[1], len(P.alpha)
+    W, b = random_point(P)
+    h = reference.hessian(P, W, b).diagonal()[p :: p + 1]
     mean = P.weight @ P.X / P.n if fit_intercept else np.zeros(p)
     variance = P.weight @ (P.X - mean) ** 2 / P.n
     scale = np.sqrt(c * variance + P.alpha.min()) if kind == "diagonal" else np.ones(p)
-    J = np.diag(np.append(1 / scale, fit_intercept / np.sqrt(c)))
-    J[p, :p] = -mean / scale * fit_intercept
+    J = np.zeros((K, p + 1, p + 1))
+    J[:, np.arange(p), np.arange(p)] = 1 / scale
+    J[:, p, p] = 1 / np.sqrt(h) if fit_intercept else 0.0
+    J[:, p, :p] = -mean / scale * fit_intercept
     g = np.random.default_rng(0).standard_normal((K, p + 1))
     g[:, p] *= fit_intercept
     if fit_intercept:  # of a constant column the penalty is all there is
         g[:, :p][:, variance == 0] = (mean[variance == 0] * g[:, p:]) + 1.0
     theta = theta_of(problem, 1.0 / P.alpha[:, None] * np.ones((K, p)), np.zeros(K))
-    step = form(kind, problem, Columns(problem), None, None).solve(theta_of(problem, g[:, :p], g[:, p]), theta)
-    assert_close(join(problem.coef(step), problem.intercept(step)), g @ J @ J.T)
+    z = problem.raw_prediction(theta_of(problem, W, b))
+    step = form(kind, problem, Columns(problem), z, None).solve(theta_of(problem, g[:, :p], g[:, p]), theta)
+    expected = np.einsum("kij,klj,kl->ki", J, J, g)
+    assert_close(join(problem.coef(step), problem.intercept(step)), expected)
 
 
 def test_triangles_of_the_wrong_size_are_refused():

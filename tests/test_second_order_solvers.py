@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose
 from problems import BOOLS, CURVATURE, LOSSES, assert_close, compiled, each, make_problem, random_point, theta_of
 from reference import Problem, join, split
 from scipy import sparse as sp
+from scipy.special import expit
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 
 from skvr import LogisticRegression, Ridge
@@ -37,18 +38,19 @@ def first_matrix(P, problem, kind, preconditioner, pairs, g):
     M = [M[np.ix_(t, t)] for t in tasks]
     if kind in ("hessian", "nystrom"):
         return tasks, M
-    if pairs:  # sized by the last pair, but for b~ = b + mean . w, whose curvature is that of the loss
-        of_b = (
-            np.tile(np.arange(shape[1]) == shape[1] - 1, len(P.alpha) // n_tasks) * P.fit_intercept / CURVATURE[P.loss]
-        )
+    if pairs:  # sized by the last pair, but for b~ = b + mean . w, whose curvature is the mean one of the loss
+        of_b = np.zeros(shape)
+        if P.fit_intercept:
+            of_b[:, -1] = 1 / reference.hessian(P, *random_point(P)).diagonal()[shape[1] - 1 :: shape[1]]
+        of_b = of_b.reshape(n_tasks, -1)
         mean = P.weight @ P.X / P.n * P.fit_intercept
         sized = []
-        for m, t in zip(M, tasks, strict=True):
+        for m, t, b_alone in zip(M, tasks, of_b, strict=True):
             s, y = (flat(problem, a)[t] for a in pairs[-1][:2])
             s_w, s_b = split(s.reshape(-1, shape[1]))
             along = s @ y - (s_b + s_w @ mean) @ split(y.reshape(-1, shape[1]))[1]
-            m_w = m - np.diag(of_b)
-            sized.append(along / (y @ m_w @ y) * m_w + np.diag(of_b))
+            m_w = m - np.diag(b_alone)
+            sized.append(along / (y @ m_w @ y) * m_w + np.diag(b_alone))
         return tasks, sized
     # The best size were the curvature of the loss its largest everywhere.
     bound = Problem(P.X, np.zeros((len(P.X), len(P.alpha))), P.sample_weight, 0 * P.alpha, "squared", P.fit_intercept)
@@ -87,6 +89,22 @@ def test_two_loop_recursion_is_the_bfgs_matrix(kind, loss, layout, fit_intercept
     if not fit_intercept:
         expected.reshape(len(P.alpha), -1)[:, -1] = 0
     assert_close(flat(problem, descent._direction()), expected)
+
+
+@each(kind=["diagonal", "none"])
+def test_the_curvature_of_the_intercept_is_that_of_half_the_passes_ago_at_most(kind):
+    problem = compiled(make_problem("logistic"))
+    descent = Descent(LBFGS(kind), problem, Columns(problem), problem.zeros(), None, np.random.default_rng(0))
+    formed = []
+    while descent.passes < 20 * descent.pass_cost:
+        before, passes, z = descent.preconditioner, descent.passes / descent.pass_cost, descent.z
+        assert descent.step()
+        if descent.preconditioner is not before:
+            formed.append(passes)
+            p = expit(z)
+            assert_allclose(descent.preconditioner.curvature_of_b, problem.weight @ (p * (1 - p)) / problem.n_samples)
+        assert passes < 2 * formed[-1] + 1
+    assert len(formed) == 5
 
 
 @pytest.mark.parametrize("memory", [0, 1, 3])

@@ -129,7 +129,7 @@ class LBFGS(Solver):
                 if np.all(descent.value <= at_zero):
                     theta[:] = descent.theta
         descent = state.descent = Descent(self, problem, columns, theta, preconditioner, rng)
-        if not np.all(descent.value <= problem.value_at_zero()):  # the samples led astray
+        if theta.any() and not np.all(descent.value <= problem.value_at_zero()):  # the samples led astray
             descent = state.descent = Descent(self, problem, columns, problem.zeros(), None, rng)
             cost += cost_of_pass(problem)
         state.passes += (cost + descent.cost) / cost_of_pass(problem)
@@ -208,6 +208,8 @@ class Descent:
                 if not coupled:
                     cost = self.gram_cost
                     wait = max(cost, KRONECKER_PASSES * self.pass_cost)
+        elif self.kind != "nystrom":  # the mean curvature of the loss, for the intercept: no pass
+            cost, wait = 0.0, self.passes / 2
         if self.exact and problem.loss == "squared":  # a Hessian that does not change
             return
         if self.preconditioner is not None and self.since_refresh < wait:

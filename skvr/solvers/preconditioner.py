@@ -45,7 +45,7 @@ def form(kind, problem, columns, z, rng, coupled=False):
         return Hessian(problem, columns, z)
     if kind == "nystrom":
         return Nystrom(problem, columns, z, rng)
-    return Coordinates(problem, columns if kind == "diagonal" else columns.unscaled())
+    return Coordinates(problem, columns if kind == "diagonal" else columns.unscaled(), z)
 
 
 class Coordinates:
@@ -53,17 +53,19 @@ class Coordinates:
 
     Without centring an intercept is coupled to every column whose mean is not zero, and the more columns there are, the
     closer they come to a constant: a second phase of convergence, that of the intercept, follows the first. Centred, it
-    has the largest curvature of the loss, whatever that of the columns is.
+    has the mean curvature of the loss, whatever that of the columns is.
     """
 
-    def __init__(self, problem, columns):
+    def __init__(self, problem, columns, z):
         self.problem, self.columns = problem, columns
         self.size = np.ones(problem.n_outputs)
+        curvature = problem.loss_in_shift(z, np.zeros(problem.n_outputs))[2].diagonal()
+        self.curvature_of_b = np.maximum(curvature, EPS * CURVATURE[problem.loss])
 
     def solve(self, gradient, theta):
         g = self.columns.to_scaled(self.problem, gradient, theta)
         g[:, :-1] *= self.size[:, None]
-        g[:, -1] /= CURVATURE[self.problem.loss]
+        g[:, -1] /= self.curvature_of_b
         return self.columns.from_scaled(self.problem, g)
 
     def resize(self, s, y):

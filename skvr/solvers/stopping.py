@@ -61,7 +61,7 @@ class StoppingRule:
                 return True
             if epoch < ESTIMATED_GROWTH * self.last_epoch:
                 return False
-        elif epoch >= WAITING_GROWTH * self.last_epoch + PATIENCE:
+        elif epoch >= WAITING_GROWTH * self.last_epoch + 2 * PATIENCE:
             return True
         bound = bound_estimate()
         return bound is not None and bool(np.all(bound <= self._level(certificate)))
