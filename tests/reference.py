@@ -112,6 +112,41 @@ def batches(order, batch, steps):
     return [(order[first : first + batch], step[:, None]) for first, step in zip(firsts, steps, strict=True)]
 
 
+def xoshiro256(seed):
+    """Yield the 64-bit numbers of xoshiro256++ (Blackman and Vigna, 2021)."""
+    s = [int(word) for word in seed]
+
+    def rotate(x, k):
+        return (x << k | x >> (64 - k)) % 2**64
+
+    while True:
+        yield (rotate((s[0] + s[3]) % 2**64, 23) + s[0]) % 2**64
+        t = (s[1] << 17) % 2**64
+        s[2] ^= s[0]
+        s[3] ^= s[1]
+        s[1] ^= s[2]
+        s[0] ^= s[3]
+        s[2] ^= t
+        s[3] = rotate(s[3], 45)
+
+
+def random_below(bound, bits):
+    """Return a number below `bound`, all alike (Lemire, 2019, algorithm 5, without its shortcut)."""
+    while True:
+        x = next(bits) * bound
+        if x % 2**64 >= 2**64 % bound:
+            return x >> 64
+
+
+def shuffle(rows, seed):
+    """Return the rows in a random order (Knuth, "The Art of Computer Programming", volume 2, algorithm P)."""
+    rows, bits = list(rows), xoshiro256(seed)
+    for last in range(len(rows) - 1, 0, -1):
+        other = random_below(last + 1, bits)
+        rows[last], rows[other] = rows[other], rows[last]
+    return rows
+
+
 def gd(problem, W, b, steps):
     """Lecture, "Finite-sum problem", eq. (GD)."""
     x = join(W, b)

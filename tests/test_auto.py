@@ -34,8 +34,6 @@ BY_SIZE = [
     (1, 1, {}, HESSIAN),
     # LBFGS with a Hessian: p + 1 <= 1000, or p + 1 <= 3000 and n
     (11, 999, {}, HESSIAN),
-    (11, 1000, {}, DUAL),
-    (1000, 1000, {}, DUAL),
     (1001, 1000, {}, HESSIAN),
     (5000, 2999, {}, HESSIAN),
     (5000, 2999, {"loss": "softmax", "K": 3}, HESSIAN),
@@ -45,6 +43,17 @@ BY_SIZE = [
     # or (p + 1)^2 at most a twentieth of the values
     (5000, 3999, {"values": 20 * 4000**2}, HESSIAN),
     (5000, 3999, {"values": 20 * 4000**2 - 1}, DUAL),
+    # or dense rows fewer than the columns: n <= 1000, or n^2 at most a twentieth of the values
+    (11, 1000, {}, HESSIAN),
+    (11, 1000, {"alpha": 0.0}, PLAIN),
+    (1000, 1000, {}, HESSIAN),
+    (1000, 5000, {}, HESSIAN),
+    (1001, 1001, {}, DUAL),
+    (1001, 20 * 1001, {}, HESSIAN),
+    (1001, 20 * 1001 - 1, {}, DUAL),
+    (666, 1000, {"loss": "softmax", "K": 3}, HESSIAN),
+    (667, 1000, {"loss": "softmax", "K": 3}, PLAIN),
+    (1000, 1000, {"loss": "squared", "K": 3}, HESSIAN),
     # LBFGS in scaled columns: at most 32 values a row
     (5000, 3000, {"values": 32 * 5000}, DIAGONAL),
     (5000, 3000, {"values": 32 * 5000, "loss": "softmax", "K": 3}, DIAGONAL),
@@ -77,7 +86,9 @@ def fitted(n, p, density=1.0, C=1.0, n_classes=2, **parameters):
         ({"n": 1500, "p": 90}, HESSIAN),
         ({"n": 60, "p": 1200, "density": 0.01}, DIAGONAL),
         ({"n": 60, "p": 1200, "density": 0.1}, DUAL),
-        ({"n": 60, "p": 1200, "C": 1e6}, PLAIN),
+        ({"n": 60, "p": 1200, "C": 1e6}, HESSIAN),
+        ({"n": 60, "p": 1200, "C": 1e6, "n_classes": 3}, HESSIAN),
+        ({"n": 60, "p": 1200, "density": 0.1, "C": 1e6}, PLAIN),
         ({"n": 60, "p": 1200, "density": 0.1, "n_classes": 3}, PLAIN),
         ({"n": 60, "p": 1200, "density": 0.1, "C": np.inf, "tol": None, "max_iter": 3}, PLAIN),
     ],

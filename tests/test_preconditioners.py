@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose
 from problems import (
     BOOLS,
     CURVATURE,
+    DTYPES,
     EPS,
     LAYOUTS,
     LOSSES,
@@ -25,6 +26,7 @@ from skvr.solvers import lapack
 from skvr.solvers.hessian import Columns, Factor, _scattered_gram, class_covariance, hessian, packed_gram
 from skvr.solvers.preconditioner import Hessian, Kronecker, Nystrom, class_eigenvalues, form
 from skvr.solvers.triangle import SMALL, Triangle, sum_of_products
+from skvr.solvers.woodbury import RowFactor
 
 
 def moved(P, offset, scale=1.0):
@@ -129,6 +131,43 @@ def test_a_step_by_the_hessian_is_newtons(loss, layout, fit_intercept, scale):
     H, g = reference.hessian(P, W, b), join(*P.gradient(W, b)).ravel()
     units = np.tile(np.append(np.full(P.X.shape[1], 1 / scale), 1), len(P.alpha))
     assert_allclose(units * (H @ step.ravel()), units * g, rtol=0, atol=1e-10 * np.abs(units * g).max())
+
+
+@each(n=[1, 2, 7, 16], dtype=DTYPES, scale=[1e-3, 1.0, 1e3], fit_intercept=BOOLS, loss=LOSSES)
+def test_a_step_by_a_matrix_of_the_rows_is_newtons(loss, fit_intercept, scale, dtype, n):
+    """Fewer rows than columns, one of weight zero, a constant column.
+
+    1/alpha (g - ...) is a difference of terms up to the condition number times as large as itself.
+    """
+    P = moved(make_problem(loss, fit_intercept=fit_intercept, n=n), 1.0, scale)
+    P = Problem(P.X.astype(dtype).astype(float), P.y, P.sample_weight, P.alpha, P.loss, P.fit_intercept)
+    problem = compiled(P, dtype=dtype)
+    W, b = random_point(P)
+    W = (W - (W.mean(axis=0) if loss == "softmax" else 0)) / scale
+    b = (b - (b.mean() if loss == "softmax" else 0)) * fit_intercept
+    theta = theta_of(problem, W, b)
+    metric = Hessian(problem, Columns(problem), problem.raw_prediction(theta))
+    assert all(isinstance(factor, RowFactor) for _, factor in metric.factors)
+    step = metric.solve(problem.gradient(theta), theta)
+    step = join(problem.coef(step), problem.intercept(step))
+    H, g = reference.hessian(P, W, b), join(*P.gradient(W, b)).ravel()
+    units = np.tile(np.append(np.full(P.X.shape[1], 1 / scale), 1), len(P.alpha))
+    condition = np.linalg.eigvalsh(H)[-1] / P.alpha.min()
+    atol = 16 * EPS * condition * np.abs(units * g).max()
+    assert_allclose(units * (H @ step.ravel()), units * g, rtol=0, atol=atol)
+
+
+@pytest.mark.parametrize("loss", ["logistic", "softmax"])
+def test_a_matrix_of_rows_without_curvature(loss):
+    """Saturated predictions: the penalty is all there is, and the intercept is left where it is."""
+    P = make_problem(loss, n=7)
+    problem = compiled(P)
+    z = np.where(P.y[:, None] == (1 if loss == "logistic" else np.arange(3)), 800.0, -800.0).ravel()
+    columns = Columns(problem)
+    theta = theta_of(problem, *random_point(P))
+    step = Hessian(problem, columns, z).solve(problem.penalty_gradient(theta), theta)
+    assert_close(problem.coef(step), problem.coef(theta))
+    assert_close(problem.intercept(step), -problem.coef(theta) @ columns.mean)
 
 
 @settings(deadline=None)

@@ -1,15 +1,17 @@
 """How rows are drawn, and the samples that first steps are taken on: weights, sizes, nesting, and no bias."""
 
-from itertools import pairwise
+from collections import Counter
+from itertools import islice, pairwise, permutations
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from problems import CURVATURE, LAYOUTS, LOSSES, assert_close, compiled, each, make_problem, random_point, theta_of
-from reference import Problem, join
+from reference import Problem, join, shuffle, xoshiro256
+from scipy.stats import chi2
 
-from skvr import LogisticRegression, solvers
+from skvr import LogisticRegression, _kernels, solvers
 from skvr.problem import FiniteSum
 from skvr.smoothness import max_smoothness
 from skvr.solvers.hessian import Columns
@@ -113,6 +115,55 @@ def test_draws_are_rows_of_positive_weight(name, weighted):
         assert len(np.unique(draw)) == len(draw)
     assert (np.diff(draw) > 0).all() == (name == "cyclic")
     np.testing.assert_array_equal(draw, SAMPLINGS[name](problem).draw(np.random.default_rng(0)))
+
+
+def test_the_random_bits_are_those_of_xoshiro256():
+    """The first numbers from the state 1, 2, 3, 4, worked out by hand: 2^23 (1 + 4) + 1, and on."""
+    assert list(islice(xoshiro256([1, 2, 3, 4]), 2)) == [41943041, 58720359]
+
+
+@each(n=[0, 1, 2, 3, 10, 1000, 100_000])
+def test_shuffles_are_those_of_the_slow_twin(n):
+    for seed in (np.array([1, 0, 0, 0]), np.random.default_rng(n).integers(2**64, size=4, dtype=np.uint64)):
+        rows = np.arange(5, n + 5)
+        _kernels.shuffle(rows, seed.astype(np.uint64))
+        assert rows.tolist() == shuffle(range(5, n + 5), seed)
+        np.testing.assert_array_equal(np.sort(rows), np.arange(5, n + 5))
+
+
+@each(n=[2, 3, 5])
+def test_all_orders_are_drawn_alike(n):
+    """Pearson's chi-square is above its 1 - 1e-6 quantile once in a million seeds; the seed is fixed."""
+    problem = FiniteSum(np.zeros((n, 2)), np.ones(n), np.ones(n), np.ones(1), "logistic", False)
+    drawn, rng = SAMPLINGS["shuffled"](problem), np.random.default_rng(0)
+    count = Counter(tuple(drawn.draw(rng).tolist()) for _ in range(24_000))
+    orders = list(permutations(range(n)))
+    assert count.keys() <= set(orders)
+    expected = 24_000 / len(orders)
+    statistic = sum((count[order] - expected) ** 2 / expected for order in orders)
+    assert statistic <= chi2.ppf(1 - 1e-6, len(orders) - 1)
+
+
+def test_every_row_is_as_likely_at_every_place():
+    """Of 6,000 orders of 40 rows, the numbers of times that row i comes at place s: a chi-square with 39^2 degrees."""
+    n, draws = 40, 6000
+    count, rng = np.zeros((n, n)), np.random.default_rng(1)
+    for _ in range(draws):
+        rows = np.arange(n)
+        _kernels.shuffle(rows, rng.integers(2**64, size=4, dtype=np.uint64))
+        count[np.arange(n), rows] += 1
+    statistic = ((count - draws / n) ** 2 / (draws / n)).sum()
+    assert chi2.ppf(1e-6, (n - 1) ** 2) <= statistic <= chi2.ppf(1 - 1e-6, (n - 1) ** 2)
+
+
+def test_what_cannot_be_shuffled_is_refused():
+    seed = np.ones(4, dtype=np.uint64)
+    for rows in (np.arange(6, dtype=np.int32), np.arange(6)[::2], np.arange(6.0), [1, 2]):
+        with pytest.raises(TypeError, match="incompatible function arguments"):
+            _kernels.shuffle(rows, seed)
+    for wrong in (np.ones(3, dtype=np.uint64), np.zeros(4, dtype=np.uint64)):
+        with pytest.raises(ValueError, match="seed must"):
+            _kernels.shuffle(np.arange(6), wrong)
 
 
 @each(loss=LOSSES, weighted=[True, False])

@@ -10,14 +10,16 @@ from problems import BOOLS, CURVATURE, LOSSES, assert_close, compiled, each, mak
 from reference import Problem, join, split
 from scipy import sparse as sp
 from scipy.special import expit
+from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
+from sklearn.exceptions import ConvergenceWarning
 
 from skvr import LogisticRegression, Ridge
 from skvr.problem import FiniteSum
 from skvr.solvers import LBFGS, SDCA, PreconditionedSVRG
-from skvr.solvers.hessian import Columns
+from skvr.solvers.hessian import Columns, cost_of_gram, cost_of_pass
 from skvr.solvers.lbfgs import Descent, automatic_memory
-from skvr.solvers.preconditioner import KINDS, form
+from skvr.solvers.preconditioner import KINDS, Hessian, form
 
 LAYOUTS = ["dense", "int32"]
 
@@ -266,3 +268,36 @@ def test_sdca_keeps_w_the_sum_of_its_duals(loss, weighted, fit_intercept, layout
         assert np.abs(problem.gradient(theta)).max() < 1e-9
         if not fit_intercept:
             assert problem.intercept(theta)[0] == 0
+
+
+@each(fit_intercept=BOOLS, n_outputs=[1, 3], model=[LogisticRegression(C=100), Ridge(alpha=0.01)])
+def test_few_rows_of_correlated_columns_of_any_scale(model, n_outputs, fit_intercept):
+    """A matrix of the rows takes over, which neither correlations nor scales of columns slow down."""
+    rng = np.random.default_rng(0)
+    hidden = rng.standard_normal((80, 10))
+    X = hidden @ rng.standard_normal((10, 1200)) + 0.1 * rng.standard_normal((80, 1200)) + 1
+    X *= 10.0 ** rng.uniform(-2, 2, 1200)
+    z = hidden[:, : max(2, n_outputs)] + 0.3 * rng.standard_normal((80, max(2, n_outputs)))
+    y = z[:, :n_outputs] if isinstance(model, Ridge) else np.argmax(z, axis=1)
+    model = clone(model).set_params(fit_intercept=fit_intercept, tol=1e-8, random_state=0).fit(X, y)
+    assert str(model.solver_) == "LBFGS()"
+    assert np.all(model.suboptimality_ <= 1e-8)
+    assert model.history_["passes"][-1] < 150
+    with pytest.warns(ConvergenceWarning):  # by gradients alone
+        model.set_params(solver=LBFGS("none"), max_iter=150).fit(X, y)
+
+
+def test_a_matrix_of_the_rows_waits_for_twice_its_cost():
+    """Rows that are nearly orthogonal need none."""
+    X = np.random.default_rng(0).standard_normal((100, 2000))
+    P = Problem(X, np.sign(X[:, 0]), np.ones(100), np.array([1e-4]), "logistic", True)
+    problem = compiled(P)
+    descent = Descent(LBFGS(), problem, Columns(problem), problem.zeros(), None, np.random.default_rng(0))
+    cost = cost_of_gram(problem) / cost_of_pass(problem)
+    assert 3 < cost < 5
+    while not isinstance(descent.preconditioner, Hessian):
+        passes = descent.passes / descent.pass_cost
+        assert passes < 2 * cost + 2  # one for a step, and one more for a shorter one
+        assert descent.step()
+    assert passes >= 2 * cost
+    assert cost_of_gram(problem, descent.columns) < 0.1 * cost_of_gram(problem)  # the products of the rows stay

@@ -22,7 +22,8 @@ there are three comparisons:
 - whole fits: the times of the fits of 12 epochs, set-up and evaluations included.
 
 The solvers are compared an effective pass (n row gradients; an epoch of svrg with its share of the full gradients is
-more than one) with X @ w and X.T @ r, which any method must do at least.
+more than one) with X @ w and X.T @ r, which any method must do at least. An epoch is all of it: the drawing of the
+order of the rows and the step sizes are counted.
 """
 
 import argparse
@@ -111,12 +112,14 @@ def epoch_of_skvr(estimator, column):
 
 
 def streaming_pass(X):
-    """Return the seconds of X @ w and X.T @ r: what one pass must do at least."""
+    """Return the seconds of X @ w and X.T @ r, what one pass must do at least, once X is where an epoch finds it."""
     w, r = np.ones(X.shape[1], dtype=X.dtype), np.ones(X.shape[0], dtype=X.dtype)
-    start = time.perf_counter()
-    X @ w
-    X.T @ r
-    return time.perf_counter() - start
+    for _ in range(2):
+        start = time.perf_counter()
+        X @ w
+        X.T @ r
+        seconds = time.perf_counter() - start
+    return seconds
 
 
 def report(name, ratios):

@@ -88,6 +88,12 @@ def separable(rng, n):
     return X, (X @ rng.standard_normal(100) > 0).astype(int)
 
 
+def correlated(rng, n, p):
+    """Return the rows of n individuals: 20 hidden factors seen through p columns of different scale, and noise."""
+    X = rng.standard_normal((n, 20)) @ rng.standard_normal((20, p)) + rng.standard_normal((n, p))
+    return X * np.exp(rng.standard_normal(p))
+
+
 def heavy(rng, n):
     """Return rows of norms that spread over orders of magnitude."""
     return rng.standard_normal((n, 100)) * np.exp(1.5 * rng.standard_normal((n, 1)))
@@ -142,6 +148,8 @@ GENERATED = {
     "separable": lambda rng, d: separable(rng, 20_000 // d),
     "wide": lambda rng, d: labelled(rng.standard_normal((500 // d, 5000)), rng),
     "wide-ridge": lambda rng, d: targeted(rng.standard_normal((500 // d, 5000)), rng),
+    "correlated": lambda rng, d: labelled(correlated(rng, 200 // d, 5000), rng),
+    "correlated-ridge": lambda rng, d: targeted(correlated(rng, 200 // d, 5000), rng),
     "heavy": lambda rng, d: labelled(heavy(rng, 20_000 // d), rng),
     "heavy-ridge": lambda rng, d: targeted(heavy(rng, 20_000 // d), rng),
     "rare": lambda rng, d: labelled(rare(rng, 50_000 // d), rng),

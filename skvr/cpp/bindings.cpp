@@ -1,5 +1,6 @@
 // The Python module skvr._kernels: one class FiniteSum whose methods are the passes and the epochs, one class per rule.
 #include "kernels.hpp"
+#include "shuffle.hpp"
 
 using namespace skvr;
 
@@ -69,6 +70,14 @@ NB_MODULE(_kernels, m) {
              "L"_a.noconvert(), "squared_norm"_a.noconvert(), "multiple"_a, "lower"_a);
 
     using release = nb::call_guard<nb::gil_scoped_release>;
+    m.def("shuffle",
+          [](Array<int64_t> rows, Array<const uint64_t> seed) {
+              require(seed.size() == 4, "seed must have 4 entries");
+              require(std::any_of(seed.data(), seed.data() + 4, [](uint64_t s) { return s != 0; }),
+                      "seed must not be all zeros");
+              shuffle(rows.data(), rows.size(), seed.data());
+          },
+          "rows"_a.noconvert(), "seed"_a.noconvert(), release(), "Bring the rows in a random order, in place.");
     nb::class_<Kernels>(m, "FiniteSum")
         .def("raw_predictions", &Kernels::raw_predictions, "order"_a.noconvert(), "theta"_a.noconvert(),
              "z"_a.noconvert(), release())

@@ -13,23 +13,27 @@
 
 namespace skvr {
 
-// w -= eta (1/|B| sum_{i in B} correct(r_i) x_i + direction + alpha w), r_i the residual of row i. `correct` is a function
-// of an entry of r_i, of i, and of the entry's number. A line search takes the loss of the batch as it is, uncorrected.
-template <class Data, class Correct>
+// w -= eta (1/|B| sum_{i in B} (r_i - snapshot_residual_i) x_i + direction + alpha w), r_i the residual of row i. The
+// snapshot and the direction may be null, for zeros. A line search takes the loss of the batch as it is, uncorrected.
+template <class Data>
 inline void batch_epoch(const Data& data, const int64_t* order, size_t n, size_t batch, Steps<Data> steps, double* theta,
-                        double* total, double* direction, Correct correct) {
+                        double* total, double* direction, const double* snapshot_residual) {
     const size_t K = data.n_outputs();
     std::vector<double> z(batch * K), r(batch * K), a(batch * K);
     Iterate<Data> w(data, theta, total, direction);
     for (size_t first = 0; first < n; first += batch) {
         const size_t m = std::min(batch, n - first);
+        const double share = 1.0 / double(m);
         for (size_t t = 0; t < m; ++t) {
             const size_t i = size_t(order[first + t]);
             prefetch(data, order, first + t, n, 0);
             w.predict(i, &z[t * K]);
             data.residual(i, &z[t * K], &r[t * K]);
-            for (size_t k = 0; k < K; ++k) a[t * K + k] = correct(r[t * K + k], i, k) / double(m);
-            prefetch(data, order, first + t, n, 1);
+            for (size_t k = 0; k < K; ++k) {
+                const double at_snapshot = snapshot_residual ? snapshot_residual[i * K + k] : 0.0;
+                a[t * K + k] = share * (r[t * K + k] - at_snapshot);
+            }
+            prefetch(data, order, first + t, n, 1, snapshot_residual);
             w.collect(order + first, t + 1, m, a.data());
         }
         w.step(order + first, m, steps.next(order + first, m, z.data(), r.data()), a.data());
@@ -41,8 +45,7 @@ inline void batch_epoch(const Data& data, const int64_t* order, size_t n, size_t
 template <class Data>
 SKVR_ROW_CLONES void sgd_epoch(const Data& data, const int64_t* order, size_t n, size_t batch, Steps<Data> steps,
                                double* theta, double* total) {
-    batch_epoch(data, order, n, batch, std::move(steps), theta, total, nullptr,
-                [](double r, size_t, size_t) { return r; });
+    batch_epoch(data, order, n, batch, std::move(steps), theta, total, nullptr, nullptr);
 }
 
 // svrg: w -= eta (grad loss_B(w) - grad loss_B(snapshot) + full loss gradient at the snapshot + alpha w). Johnson and
@@ -51,9 +54,7 @@ SKVR_ROW_CLONES void sgd_epoch(const Data& data, const int64_t* order, size_t n,
 template <class Data>
 SKVR_ROW_CLONES void svrg_epoch(const Data& data, const int64_t* order, size_t n, size_t batch, Steps<Data> steps,
                                 double* theta, double* total, const double* snapshot_residual, double* full_gradient) {
-    const size_t K = data.n_outputs();
-    batch_epoch(data, order, n, batch, std::move(steps), theta, total, full_gradient,
-                [=](double r, size_t i, size_t k) { return r - snapshot_residual[i * K + k]; });
+    batch_epoch(data, order, n, batch, std::move(steps), theta, total, full_gradient, snapshot_residual);
 }
 
 // The gradients g_i of SAG and SAGA. A row's gradient is a multiple of x_i, so the table holds K scalars a row; `sum` is
@@ -77,12 +78,12 @@ struct Table {
 
 // w -= eta M (correction + mean of the g_i + alpha w) with g_i <- grad loss_i(w) in the mean. `correction` is a function
 // of g_i new - g_i old and of what it changed the mean by. Returns the new n_seen.
-template <class Data, class Correction>
+template <class Data, class M, class Correction>
 inline size_t table_epoch(const Data& data, const int64_t* order, size_t n, Steps<Data> steps, double* theta,
-                          double* total, Table table, Metric metric, Correction correction) {
+                          double* total, Table table, M metric, Correction correction) {
     const size_t K = data.n_outputs();
     std::vector<double> z(K), r(K), change(K), a(K);
-    Iterate<Data> w(data, theta, total, table.sum, metric, table.centre);
+    Iterate<Data, M> w(data, theta, total, table.sum, metric, table.centre);
     for (size_t s = 0; s < n; ++s) {
         const size_t i = size_t(order[s]);
         double* g = table.residual + i * K;
@@ -100,7 +101,7 @@ inline size_t table_epoch(const Data& data, const int64_t* order, size_t n, Step
             a[k] = correction(r[k] - g[k], change[k] * share);
             g[k] = r[k];
         }
-        prefetch(data, order, s, n, 1);
+        prefetch(data, order, s, n, 1, table.residual);
         const double* eta = steps.next(order + s, 1, z.data(), r.data());
         w.step(order + s, 1, eta, a.data(), change.data(), share, double(table.n_seen) * share - 1);
     }
@@ -109,18 +110,18 @@ inline size_t table_epoch(const Data& data, const int64_t* order, size_t n, Step
 }
 
 // sag: g_i <- grad loss_i(w), w -= eta (mean of the g + alpha w). Schmidt, Le Roux and Bach (2017), algorithm 1.
-template <class Data>
+template <class Data, class M>
 SKVR_ROW_CLONES size_t sag_epoch(const Data& data, const int64_t* order, size_t n, Steps<Data> steps, double* theta,
-                                 double* total, Table table, Metric metric) {
+                                 double* total, Table table, M metric) {
     return table_epoch(data, order, n, std::move(steps), theta, total, table, metric,
                        [](double, double) { return 0.0; });
 }
 
 // saga: w -= eta (g_i new - g_i old + old mean of the g + alpha w). Defazio, Bach and Lacoste-Julien (2014), eq. 7. The
 // old mean is the new mean less its change.
-template <class Data>
+template <class Data, class M>
 SKVR_ROW_CLONES size_t saga_epoch(const Data& data, const int64_t* order, size_t n, Steps<Data> steps, double* theta,
-                                  double* total, Table table, Metric metric) {
+                                  double* total, Table table, M metric) {
     return table_epoch(data, order, n, std::move(steps), theta, total, table, metric,
                        [](double change, double change_of_mean) { return change - change_of_mean; });
 }

@@ -75,11 +75,17 @@ struct FiniteSum {
 };
 
 // Rows are drawn at random, so no hardware foresees them: the epochs ask for the row that is drawn a few rows later,
-// half of it before a row's prediction and half after.
+// half of it before a row's prediction and half after; twice as early for what says where the row is; and for its entry
+// in a table with K numbers a row.
 template <class Data>
-inline void prefetch(const Data& data, const int64_t* order, size_t s, size_t n, size_t half) {
+inline void prefetch(const Data& data, const int64_t* order, size_t s, size_t n, size_t half,
+                     const double* table = nullptr) {
     constexpr size_t ahead = 4;
-    if (s + ahead < n) data.prefetch(size_t(order[s + ahead]), half);
+    if (half == 0 && s + 2 * ahead < n) data.rows.prefetch_place(size_t(order[s + 2 * ahead]));
+    if (s + ahead >= n) return;
+    const size_t i = size_t(order[s + ahead]);
+    data.prefetch(i, half);
+    if (table && half == 1) prefetch_line<3>(table + i * data.n_outputs());
 }
 
 template <class Data>

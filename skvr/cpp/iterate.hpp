@@ -8,6 +8,7 @@
 #pragma once
 
 #include <algorithm>
+#include <type_traits>
 #include <vector>
 
 #include "finite_sum.hpp"
@@ -15,26 +16,35 @@
 namespace skvr {
 
 // M as Python gives it: `values` holds the few distinct entries, `group` names the entry of each feature and, last, of
-// the intercept. No groups: the identity.
+// the intercept.
 struct Metric {
-    const double* values = nullptr;
-    const int64_t* group = nullptr;
-    size_t n_groups = 1;
+    const double* values;
+    const int64_t* group;
+    size_t n_groups;
 
-    double of_group(size_t g) const { return values ? values[g] : 1.0; }
-    size_t group_of(size_t j) const { return group ? size_t(group[j]) : 0; }
+    double of_group(size_t g) const { return values[g]; }
+    size_t group_of(size_t j) const { return size_t(group[j]); }
     double operator()(size_t j) const { return of_group(group_of(j)); }
 };
 
+// A type of its own, so that the steps along few values do not look anything up.
+struct Identity {
+    static constexpr size_t n_groups = 1;
+
+    double of_group(size_t) const { return 1; }
+    size_t group_of(size_t) const { return 0; }
+    double operator()(size_t) const { return 1; }
+};
+
 // What both layouts share: the arrays (null: absent), and the K intercepts.
-template <class Data>
+template <class Data, class M>
 struct IterateState {
     const Data& data;
     double* theta;
     double* total;
     double* direction;
     const double* centre;
-    Metric metric;
+    M metric;
 
     void step_intercept(size_t m, const double* eta, const double* a, const double* change, double share,
                         double centre_share) {
@@ -57,20 +67,20 @@ struct IterateState {
     }
 };
 
-template <class Data, class Rows = typename Data::Rows>
+template <class Data, class M = Identity, class Rows = typename Data::Rows>
 class Iterate;
 
 // Dense rows: the formula as it stands.
-template <class Data, class T>
-class Iterate<Data, DenseRows<T>> : IterateState<Data> {
-    using State = IterateState<Data>;
+template <class Data, class M, class T>
+class Iterate<Data, M, DenseRows<T>> : IterateState<Data, M> {
+    using State = IterateState<Data, M>;
     using State::data, State::theta, State::total, State::direction, State::centre, State::metric;
 
 public:
-    Iterate(const Data& data, double* theta, double* total, double* direction = nullptr, Metric metric = {},
+    Iterate(const Data& data, double* theta, double* total, double* direction = nullptr, M metric = {},
             const double* centre = nullptr)
         : State{data, theta, total, direction, centre, metric}, g(data.n_coefficients()) {
-        if (!metric.values) return;
+        if constexpr (std::is_same_v<M, Identity>) return;
         scale.resize(data.rows.n_features);
         for (size_t j = 0; j < scale.size(); ++j) scale[j] = metric(j);
     }
@@ -152,16 +162,16 @@ private:
 // rest: where u or d change, it takes back what A and B count of the change before it was made. W. Xu (2011), "Towards
 // optimal one pass large scale learning with averaged stochastic gradient descent", does so for SGD. A u with u = w / P
 // cancels where P has become small, so with a total the flush comes as early as P < 1/100: two digits are lost at most.
-template <class Data, class T, class Index>
-class Iterate<Data, CsrRows<T, Index>> : IterateState<Data> {
-    using State = IterateState<Data>;
+template <class Data, class M, class T, class Index>
+class Iterate<Data, M, CsrRows<T, Index>> : IterateState<Data, M> {
+    using State = IterateState<Data, M>;
     using State::data, State::theta, State::total, State::direction, State::centre, State::metric;
 
 public:
-    Iterate(const Data& data, double* theta, double* total, double* direction = nullptr, Metric metric = {},
+    Iterate(const Data& data, double* theta, double* total, double* direction = nullptr, M metric = {},
             const double* centre = nullptr)
         : State{data, theta, total, direction, centre, metric}, P(metric.n_groups * data.n_outputs(), 1.0),
-          A(P.size(), 0.0), rho(P.size()), c(P.size()), smallest_product(total ? 1e-2 : tiny) {
+          A(P.size(), 0.0), rho(P.size()), eta_over_P(P.size()), c(P.size()), smallest_product(total ? 1e-2 : tiny) {
         if (direction) lazy.push_back({direction, A, A});
         if (centre) lazy.push_back({centre, A, A});
         const double nonzeros_per_row = double(data.rows.n_nonzeros) / double(data.rows.n_rows) + 1;
@@ -181,29 +191,23 @@ public:
         const size_t K = data.n_outputs();
         const double shares[] = {share, centre_share};
         bool underflow = false, dense = false;
-        for_each_product([&](size_t at, double eta_M, size_t k) {
-            rho[at] = 1 - eta_M * data.alpha[k];
+        for_each_product([&](size_t at, size_t k, size_t g) {
+            eta_over_P[at] = eta[k] * metric.of_group(g);
+            rho[at] = 1 - eta_over_P[at] * data.alpha[k];
             dense |= rho[at] < tiny;
             underflow |= P[at] * rho[at] < smallest_product;
-        }, eta);
+        });
         if (underflow || ++steps_since_flush == flush_interval) flush();
-        if (change) move_direction(size_t(rows[0]), change);
         if (dense)  // rho <= 0: a step beyond 1 / alpha, which no product can carry
             step_every_coordinate(eta, shares);
         else
-            for_each_product([&](size_t at, double eta_M, size_t) {
+            for (size_t at = 0; at < P.size(); ++at) {
                 P[at] *= rho[at];
-                for (size_t l = 0; l < lazy.size(); ++l) lazy[l].Q[at] += eta_M * shares[l] / P[at];
-            }, eta);
+                eta_over_P[at] /= P[at];
+                for (size_t l = 0; l < lazy.size(); ++l) lazy[l].Q[at] += shares[l] * eta_over_P[at];
+            }
         const double* a_t = a;
-        for (size_t t = 0; t < m; ++t, a_t += K) {
-            if (std::all_of(a_t, a_t + K, [](double a) { return a == 0; })) continue;  // sag
-            for_each_product([&](size_t at, double eta_M, size_t k) { c[at] = -a_t[k] * eta_M / P[at]; }, eta);
-            add(size_t(rows[t]), theta);
-            if (!total) continue;
-            for (size_t at = 0; at < c.size(); ++at) c[at] *= -A[at];
-            add(size_t(rows[t]), total);
-        }
+        for (size_t t = 0; t < m; ++t, a_t += K) add(size_t(rows[t]), a_t, change, share);
         if (total)
             for (size_t at = 0; at < P.size(); ++at) {
                 A[at] += P[at];
@@ -216,6 +220,7 @@ public:
 
 private:
     static constexpr double tiny = 1e-50;
+    static constexpr bool one_product = Data::Loss::single && std::is_same_v<M, Identity>;
 
     // A dense direction, and Q and B for it.
     struct Lazy {
@@ -225,12 +230,12 @@ private:
 
     size_t product_of(size_t j, size_t k) const { return metric.group_of(j) * data.n_outputs() + k; }
 
-    // visit(at, eta M, k) for every product P[at]
+    // visit(at, k, g) for every product P[at], of output k and entry g of M
     template <class Visit>
-    void for_each_product(Visit&& visit, const double* eta) {
+    void for_each_product(Visit&& visit) {
         const size_t K = data.n_outputs();
         for (size_t g = 0; g < metric.n_groups; ++g)
-            for (size_t k = 0; k < K; ++k) visit(g * K + k, eta[k] * metric.of_group(g), k);
+            for (size_t k = 0; k < K; ++k) visit(g * K + k, k, g);
     }
 
     // use(value) with value(j, k) = w: a function of its own for each number of directions
@@ -251,29 +256,54 @@ private:
             });
     }
 
-    // out += c x_i'
-    void add(size_t i, double* out) const {
-        const size_t K = data.n_outputs();
-        data.rows.for_each_nonzero(i, [&](size_t j, double x) {
-            const size_t g = product_of(j, 0);
-            for (size_t k = 0; k < K; ++k) out[j * K + k] += c[g + k] * x;
+    // d += change x_i', w -= eta M (a + share change) x_i', after P and Q have taken the step along the old d: that is
+    // u += c x_i' with c = change Q - (a + share change) eta M / P. The sum of the iterates so far stays what it is.
+    void add(size_t i, const double* a, const double* change, double share) {
+        for_each_product([&](size_t at, size_t k, size_t) {
+            c[at] = -a[k] * eta_over_P[at];
+            if (change) c[at] += change[k] * (lazy[0].Q[at] - share * eta_over_P[at]);
         });
+        if (change)
+            add(i, change, direction, theta);
+        else
+            add(i, theta);
+        if (!total) return;
+        for_each_product([&](size_t at, size_t k, size_t) {
+            c[at] = (change ? change[k] * lazy[0].B[at] : 0.0) - A[at] * c[at];
+        });
+        add(i, total);
     }
 
-    // d += change x_i', with w and the sum of the iterates so far as they are
-    void move_direction(size_t i, const double* change) {
-        const size_t K = data.n_outputs();
-        const Lazy& d = lazy[0];
-        data.rows.for_each_nonzero(i, [&](size_t j, double x) {
-            const size_t g = product_of(j, 0);
-            for (size_t k = 0; k < K; ++k) {
-                direction[j * K + k] += change[k] * x;
-                theta[j * K + k] += change[k] * x * d.Q[g + k];
-            }
-        });
-        if (!total) return;
-        for (size_t at = 0; at < c.size(); ++at) c[at] = change[at % K] * (d.B[at] - A[at] * d.Q[at]);
-        add(i, total);
+    // u += c x_i'. One number c is read once: the compiler cannot know that u does not hold it.
+    void add(size_t i, double* u) const {
+        if constexpr (one_product) {
+            data.rows.for_each_nonzero(i, [u, c = c[0]](size_t j, double x) { u[j] += c * x; });
+        } else {
+            const size_t K = data.n_outputs();
+            data.rows.for_each_nonzero(i, [&](size_t j, double x) {
+                const size_t at = product_of(j, 0);
+                for (size_t k = 0; k < K; ++k) u[j * K + k] += c[at + k] * x;
+            });
+        }
+    }
+
+    // d += change x_i', u += c x_i'
+    void add(size_t i, const double* change, double* d, double* u) const {
+        if constexpr (one_product) {
+            data.rows.for_each_nonzero(i, [d, u, change = change[0], c = c[0]](size_t j, double x) {
+                d[j] += change * x;
+                u[j] += c * x;
+            });
+        } else {
+            const size_t K = data.n_outputs();
+            data.rows.for_each_nonzero(i, [&](size_t j, double x) {
+                const size_t at = product_of(j, 0);
+                for (size_t k = 0; k < K; ++k) {
+                    d[j * K + k] += change[k] * x;
+                    u[j * K + k] += c[at + k] * x;
+                }
+            });
+        }
     }
 
     // The formula as it stands, after a flush.
@@ -310,7 +340,7 @@ private:
         steps_since_flush = 0;
     }
 
-    std::vector<double> P, A, rho, c;
+    std::vector<double> P, A, rho, eta_over_P, c;
     std::vector<Lazy> lazy;  // d and e, those that there are
     double smallest_product;
     size_t steps_since_flush = 0, flush_interval;

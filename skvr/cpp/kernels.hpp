@@ -137,13 +137,15 @@ struct KernelsOf final : Kernels {
     void total_fits(const std::optional<Vector>& total) const {
         if (total) per_parameter(*total);
     }
-    Metric checked(const std::optional<ConstVector>& metric, const std::optional<Order>& group) const {
+    // epoch(M), with the identity without a metric
+    template <class Epoch>
+    auto with_metric(const std::optional<ConstVector>& metric, const std::optional<Order>& group, Epoch&& epoch) const {
         require(metric.has_value() == group.has_value(), "metric and group go together");
-        if (!metric) return {};
+        if (!metric) return epoch(Identity{});
         require(group->size() == data.rows.n_features + 1, "group must name one entry per feature and the intercept");
         for (size_t j = 0; j < group->size(); ++j)
             require(group->data()[j] >= 0 && size_t(group->data()[j]) < metric->size(), "group is out of range");
-        return {metric->data(), group->data(), metric->size()};
+        return epoch(Metric{metric->data(), group->data(), metric->size()});
     }
     Table checked(const Order& order, const Vector& table, const Vector& sum, size_t n_seen,
                   const std::optional<ConstVector>& frequency) const {
@@ -271,16 +273,20 @@ struct KernelsOf final : Kernels {
             t.centre = centre->data();
             t.n_samples = double(n_samples);
         }
-        return skvr::sag_epoch(data, order.data(), order.size(), steps(step_sizes, order, 1), theta.data(),
-                               data_or_null(total), t, checked(metric, group));
+        return with_metric(metric, group, [&](auto M) {
+            return skvr::sag_epoch(data, order.data(), order.size(), steps(step_sizes, order, 1), theta.data(),
+                                   data_or_null(total), t, M);
+        });
     }
     size_t saga_epoch(Order order, StepSizes step_sizes, Vector theta, Vector table, Vector sum, size_t n_seen,
                       std::optional<ConstVector> metric, std::optional<Order> group, std::optional<ConstVector> frequency,
                       std::optional<Vector> total) const override {
         check(order), per_parameter(theta), total_fits(total);
-        return skvr::saga_epoch(data, order.data(), order.size(), steps(step_sizes, order, 1), theta.data(),
-                                data_or_null(total), checked(order, table, sum, n_seen, frequency),
-                                checked(metric, group));
+        const Table t = checked(order, table, sum, n_seen, frequency);
+        return with_metric(metric, group, [&](auto M) {
+            return skvr::saga_epoch(data, order.data(), order.size(), steps(step_sizes, order, 1), theta.data(),
+                                    data_or_null(total), t, M);
+        });
     }
     void svrg_epoch(Order order, size_t batch, StepSizes step_sizes, Vector theta, ConstVector snapshot_residual,
                     Vector full_gradient, std::optional<Vector> total, size_t n_threads) const override {

@@ -33,7 +33,8 @@ struct DenseRows {
         }
     }
 
-    // Asks for half of the row, 0 or 1.
+    // Asks for what says where the row is, and for half of the row, 0 or 1.
+    void prefetch_place(size_t) const {}
     void prefetch(size_t i, size_t half) const { skvr::prefetch(row(i), n_features, half); }
 
     // z_k += x_i . w_k
@@ -105,6 +106,7 @@ struct CsrRows {
 
     static constexpr bool sparse = true;
 
+    void prefetch_place(size_t i) const { prefetch_line<3>(indptr + i); }
     void prefetch(size_t i, size_t half) const {
         const size_t first = size_t(indptr[i]), count = size_t(indptr[i + 1]) - first;
         skvr::prefetch(data + first, count, half);

@@ -15,9 +15,9 @@
 #endif
 
 // For loops over rows. Those over CSR rows go from place to place in memory and have no use for wider vectors: a unit that
-// holds CSR rows compiles them once.
+// holds CSR rows compiles them once, apart from their callers, which would take registers from them.
 #if defined(SKVR_SPARSE_ROWS) && defined(__GNUC__)
-#define SKVR_ROW_CLONES __attribute__((flatten))
+#define SKVR_ROW_CLONES __attribute__((flatten, noinline))
 #else
 #define SKVR_ROW_CLONES SKVR_CLONES
 #endif
@@ -83,14 +83,22 @@ inline void prefetch_line([[maybe_unused]] const void* address) {
 
 // Asks for every second cache line of x, the even or the odd ones: x may be long, and the queue of lines on their way
 // is not. A few lines go to L1 (locality 3), more to L2 (2), for the queue of L1 is short and holds up the loads behind
-// it. Beyond 16 KB the hardware has seen a stream and runs ahead by itself.
+// it. Beyond 16 KB the hardware has seen a stream and runs ahead by itself. Where x has at most 128 bytes all lines are
+// asked for with the even ones, two or three: a loop over them would end where nothing could foresee it.
 template <class T>
 inline void prefetch(const T* x, size_t n, size_t odd) {
     constexpr size_t line = 64 / sizeof(T), few = 8 * line, longest = 256 * line;
-    if (n <= few)
+    if (n <= 2 * line) {
+        if (odd == 1) return;
+        prefetch_line<3>(x);
+        prefetch_line<3>(x + n / 2);
+        prefetch_line<3>(x + (n > 0 ? n - 1 : 0));
+    } else if (n <= few) {
         for (size_t j = odd * line; j < n; j += 2 * line) prefetch_line<3>(x + j);
-    else
+        if (odd == 1) prefetch_line<3>(x + n - 1);
+    } else {
         for (size_t j = odd * line; j < std::min(n, longest); j += 2 * line) prefetch_line<2>(x + j);
+    }
 }
 
 }  // namespace skvr

@@ -13,6 +13,7 @@ import scipy.sparse as sp
 
 from skvr.smoothness import CURVATURE
 from skvr.solvers.triangle import Triangle, sum_of_products
+from skvr.solvers.woodbury import CentredRows, has_fewer_rows
 
 # Costs in values of X read by a pass over dense rows: a multiply-add of BLAS, of scattered values, and what the loss
 # of a row costs an output beside its values.
@@ -44,6 +45,18 @@ class Columns:
         self.data_scale = np.where(self.empty, np.inf, self.scale)
         # Where no mean is large beside its column's variation, centring may follow the sums.
         self.nearly_centred = bool(np.all(mean**2 <= 100 * variance, where=~self.empty))
+        self._rows = None
+
+    def rows(self, problem):
+        """Return the `CentredRows`, made once."""
+        if self._rows is None:
+            self._rows = CentredRows(problem, self)
+        return self._rows
+
+    @property
+    def has_rows(self):
+        """Whether there are `rows` already."""
+        return self._rows is not None
 
     def unscaled(self):
         """Return what centres the columns alone."""
@@ -129,10 +142,8 @@ def hessian(problem, columns, z):
     the diagonal are -Z'Z with Z the K matrices sqrt(w) p_k X side by side, those on it are formed apart, where
     p_k (1 - p_k) keeps its digits. For "squared" it is X' diag(w) X / n, for every target alike.
     """
-    if problem.loss == "squared":
-        return gram(problem, columns, problem.weight)
-    if problem.loss == "logistic":
-        return gram(problem, columns, problem.weight * logistic_curvature(z))
+    if problem.loss != "softmax":
+        return gram(problem, columns, weight_of_rows(problem, z))
     K, q = problem.n_outputs, problem.n_features + 1
     p = probabilities(problem, z)
     H = packed_gram(problem, columns, np.sqrt(problem.weight)[:, None] * p)
@@ -170,6 +181,24 @@ def probabilities(problem, z):
     z = z.reshape(-1, problem.n_outputs)
     e = np.exp(z - z.max(axis=1, keepdims=True))
     return e / e.sum(axis=1, keepdims=True)
+
+
+def weight_of_rows(problem, z):
+    """Return the weights of the rows in the Hessian of one output: w_i times the second derivative of the loss at z."""
+    return problem.weight * (logistic_curvature(z) if problem.loss == "logistic" else 1.0)
+
+
+def roots_of_rows(problem, z):
+    """Return L_i with L_i L_i' the Hessian of row i's weighted loss in its raw predictions, of shape (n, K, K).
+
+    For "squared" it is that of one target, K = 1.
+    """
+    if problem.loss != "softmax":
+        return np.sqrt(weight_of_rows(problem, z)[problem.used])[:, None, None]
+    p = probabilities(problem, z)[problem.used]
+    root = np.sqrt(p)
+    L = root[:, None] * (np.eye(problem.n_outputs) - p[:, :, None])  # (I - p 1') diag(root)
+    return np.sqrt(problem.weight[problem.used])[:, None, None] * L
 
 
 def logistic_curvature(z):
@@ -256,17 +285,26 @@ def cost_of_pass(problem):
     return problem.n_samples * (products + K * LOSS)
 
 
-def cost_of_gram(problem):
-    """Return what a Gram matrix and its factor cost, in values of X read."""
-    return min(_cost_of_packing(problem, 1), _cost_of_scattering(problem)) + (problem.n_features + 1) ** 3 / 3 * BLAS
+def cost_of_gram(problem, columns=None):
+    """Return what a Gram matrix and its factor cost, in values of X read; with products of rows that `columns` has."""
+    if has_fewer_rows(problem):
+        n = problem.n_samples
+        N = n * problem.n_outputs if problem.loss == "softmax" else n
+        products = 0.0 if columns is not None and columns.has_rows else n * problem.n_features * (n / 2 * BLAS + 1)
+        return products + N**3 / 3 * BLAS
+    return _cost_of_gram_of_columns(problem)
 
 
-def cost_of_hessian(problem):
+def cost_of_hessian(problem, columns=None):
     """Return what the Hessian and its factor cost, in values of X read."""
     q, K = problem.n_features + 1, problem.n_outputs
-    if problem.loss != "softmax":
-        return cost_of_gram(problem)
-    return K * cost_of_gram(problem) + _cost_of_packing(problem, K) + (K * q) ** 3 / 3 * BLAS
+    if problem.loss != "softmax" or has_fewer_rows(problem):
+        return cost_of_gram(problem, columns)
+    return K * _cost_of_gram_of_columns(problem) + _cost_of_packing(problem, K) + (K * q) ** 3 / 3 * BLAS
+
+
+def _cost_of_gram_of_columns(problem):
+    return min(_cost_of_packing(problem, 1), _cost_of_scattering(problem)) + (problem.n_features + 1) ** 3 / 3 * BLAS
 
 
 def _cost_of_packing(problem, blocks):

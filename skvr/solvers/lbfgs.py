@@ -10,15 +10,17 @@ from skvr.solvers.hessian import Columns, cost_of_gram, cost_of_hessian, cost_of
 from skvr.solvers.preconditioner import check_preconditioner, form
 from skvr.solvers.sampling import growing_samples
 from skvr.solvers.schedule import constant
+from skvr.solvers.woodbury import LARGEST_COUPLED, has_fewer_rows
 
 ARMIJO = 1e-4
 HALVINGS = 50
 EPS = np.finfo(np.float64).eps
-LARGEST_COUPLED = 2000  # parameters of K classes up to which their whole Hessian is formed
 # A sample of S rows knows F to about parameters / (2 S): a tenth of that is as close to its optimum as is worth going.
 STATISTICAL = 0.05
 SAMPLE_STEPS = 30
 FEW_PASSES = 16  # that a Gram matrix of all rows may cost for squared loss or a warm start, before a sample's has to do
+# The passes that a matrix of the rows waits for, in its cost: fewer rows than columns are often nearly orthogonal.
+WAIT_OF_ROWS = 2
 KRONECKER_PASSES = 20  # at least, between two Kronecker products: the pairs make up for more than a new one would
 MOST_PAIRS, FEWEST_PAIRS = 20, 8
 SMALL_PAIRS = 2**23  # bytes that the pairs of several outputs may take whatever X is
@@ -40,7 +42,8 @@ class LBFGS(Solver):
     ----------
     preconditioner : {"hessian", "nystrom", "diagonal", "none"}, default="hessian"
         H. "hessian": the matrix, in centred and scaled columns; for K classes the Kronecker product of their covariance
-        and a Gram matrix, and the whole matrix later where it has at most 2000 rows. "nystrom": rank 50 plus the
+        and a Gram matrix, and the whole matrix later where it has at most 2000 rows. Of dense rows, fewer than columns,
+        its inverse comes from a matrix of the rows, once passes have cost twice as much. "nystrom": rank 50 plus the
         penalty. "diagonal": the curvature of each coordinate in centred columns. "none": the identity in these.
     memory : int or "auto", default="auto"
         Pairs of changes that B remembers. "auto" is 20, and for several outputs fewer, but at least 8, where 20 would
@@ -175,7 +178,7 @@ class Descent:
         self.exact = False  # whether the preconditioner was the Hessian where it was formed
         self.decrement = np.inf
         self.pass_cost = cost_of_pass(problem)
-        self.gram_cost, self.hessian_cost = cost_of_gram(problem), cost_of_hessian(problem)
+        self.by_rows = solver.preconditioner == "hessian" and has_fewer_rows(problem)
         self.cost = self.passes = self.since_refresh = self.pass_cost
 
     def run(self, accuracy):
@@ -199,28 +202,33 @@ class Descent:
     def _refresh(self):
         """Form the preconditioner anew if the passes since the last one have cost as much as it will."""
         problem = self.problem
-        coupled = False
-        cost = wait = np.inf
-        if self.kind == "hessian":
-            cost = wait = self.hessian_cost
-            if problem.loss == "softmax":
-                coupled = len(self.theta) <= LARGEST_COUPLED and self.passes >= cost
-                if not coupled:
-                    cost = self.gram_cost
-                    wait = max(cost, KRONECKER_PASSES * self.pass_cost)
-        elif self.kind != "nystrom":  # the mean curvature of the loss, for the intercept: no pass
-            cost, wait = 0.0, self.passes / 2
         if self.exact and problem.loss == "squared":  # a Hessian that does not change
             return
+        kind, coupled = self.kind, False
+        cost, wait = 0.0, np.inf
+        if kind == "hessian":
+            cost = wait = cost_of_hessian(problem, self.columns)
+            if self.by_rows:
+                coupled = True
+                if not self.columns.has_rows:
+                    wait = 0.0
+                    if self.passes < WAIT_OF_ROWS * cost:
+                        kind = "none"
+            elif problem.loss == "softmax":
+                coupled = len(self.theta) <= LARGEST_COUPLED and self.passes >= cost
+                if not coupled:
+                    cost = cost_of_gram(problem, self.columns)
+                    wait = max(cost, KRONECKER_PASSES * self.pass_cost)
+        if kind in ("diagonal", "none"):  # of the intercept's curvature, which takes no pass
+            cost, wait = 0.0, self.passes / 2
         if self.preconditioner is not None and self.since_refresh < wait:
             return
         self.preconditioner = None  # no two at a time: each may be a matrix
-        self.preconditioner = form(self.kind, problem, self.columns, self.z, self.rng, coupled)
-        self.exact = self.kind == "hessian" and (coupled or problem.loss != "softmax")
+        self.preconditioner = form(kind, problem, self.columns, self.z, self.rng, coupled)
+        self.exact = kind == "hessian" and (coupled or problem.loss != "softmax")
         if self.exact:  # of the curvature at this point it knows more than the pairs
             self.pairs.clear()
-        if np.isfinite(cost):
-            self.cost += cost
+        self.cost += cost
         self.since_refresh = 0.0
 
     def _direction(self):
@@ -233,11 +241,12 @@ class Descent:
             r -= problem.times_task(factors[-1], y)
             if self.columns is not None:  # r is the gradient's part of what theta has of the penalty
                 theta -= problem.times_task(factors[-1], s)
-        knows_size = self.kind not in ("diagonal", "none")
-        if self.pairs and not knows_size:
+        if self.pairs and not self.preconditioner.knows_size:
             self.preconditioner.resize(*self.pairs[-1][:2])
         r = self.preconditioner.solve(r, theta)
-        if not self.pairs and not knows_size:
+        if self.by_rows and self.preconditioner.knows_size:  # which has products with the rows
+            self._count_pass()
+        if not self.pairs and not self.preconditioner.knows_size:
             size = safe_ratio(problem.dot_by_task(self.gradient, r), direction_curvature(problem, r))
             r = problem.times_task(size, r)
         for (s, y, sy), a in zip(self.pairs, reversed(factors), strict=True):

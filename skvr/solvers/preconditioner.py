@@ -15,9 +15,11 @@ from skvr.solvers.hessian import (
     gram,
     gram_product,
     hessian,
-    logistic_curvature,
     probabilities,
+    roots_of_rows,
+    weight_of_rows,
 )
+from skvr.solvers.woodbury import RowFactor, has_fewer_rows
 
 KINDS = ("hessian", "nystrom", "diagonal", "none")
 RANK = 50
@@ -56,6 +58,8 @@ class Coordinates:
     has the mean curvature of the loss, whatever that of the columns is.
     """
 
+    knows_size = False
+
     def __init__(self, problem, columns, z):
         self.problem, self.columns = problem, columns
         self.size = np.ones(problem.n_outputs)
@@ -80,13 +84,22 @@ class Coordinates:
 
 
 class Hessian:
-    """The whole matrix: of size p + 1, or (p + 1) K for K classes. For "squared" one factor a distinct alpha."""
+    """The whole matrix: of size p + 1, or (p + 1) K for K classes. For "squared" one factor a distinct alpha.
+
+    Of dense rows, fewer than columns, its inverse is that of a matrix of the rows.
+    """
+
+    knows_size = True
 
     def __init__(self, problem, columns, z):
         self.problem, self.columns = problem, columns
         alphas = sorted(set(problem.alpha.tolist()))
-        penalties = [columns.penalty(alpha) for alpha in alphas]
-        factors = factorise(lambda: hessian(problem, columns, z), np.ones(len(alphas)), penalties)
+        if has_fewer_rows(problem):
+            roots = roots_of_rows(problem, z)
+            factors = [RowFactor(columns.rows(problem), columns.scale, roots, alpha) for alpha in alphas]
+        else:
+            penalties = [columns.penalty(alpha) for alpha in alphas]
+            factors = factorise(lambda: hessian(problem, columns, z), np.ones(len(alphas)), penalties)
         self.factors = [(problem.alpha == alpha, factor) for alpha, factor in zip(alphas, factors, strict=True)]
 
     def solve(self, gradient, theta):
@@ -110,6 +123,8 @@ class Kronecker:
 
     J. Martens and R. Grosse, "Optimizing neural networks with Kronecker-factored approximate curvature", 2015.
     """
+
+    knows_size = True
 
     def __init__(self, problem, columns, z):
         self.problem, self.columns = problem, columns
@@ -140,6 +155,8 @@ class Nystrom:
     Z. Frangella, J. Tropp and M. Udell, "Randomized Nystrom preconditioning", 2023, algorithm 2.1 and eq. 1.3.
     """
 
+    knows_size = True
+
     def __init__(self, problem, columns, z, rng):
         self.problem = problem
         q = problem.n_features + 1
@@ -148,7 +165,7 @@ class Nystrom:
         if problem.loss == "softmax":
             self.values, self.vectors, weight = class_eigenvalues(problem, z)
         else:
-            weight = problem.weight * (logistic_curvature(z) if problem.loss == "logistic" else 1.0)
+            weight = weight_of_rows(problem, z)
         test, _ = np.linalg.qr(rng.standard_normal((q, min(RANK, q))))
         product = gram_product(problem, weight, test)
         core, vectors = np.linalg.eigh(test.T @ product)

@@ -4,6 +4,7 @@ iterations and random signs."""
 import numpy as np
 from scipy.stats.sampling import DiscreteAliasUrn
 
+from skvr import _kernels
 from skvr.smoothness import row_curvature
 
 # The samples of `growing_samples`: fewer rows say little of a Hessian, or of the optimum.
@@ -50,7 +51,9 @@ class Shuffled(Sampling):
     """Every row once, in an order drawn anew each epoch."""
 
     def draw(self, rng):
-        return self.problem.draw_from(rng.permutation(self.problem.n_samples).astype(np.int64, copy=False))
+        rows = self.problem.draw_from(np.arange(self.problem.n_samples, dtype=np.int64))
+        _kernels.shuffle(rows, rng.integers(2**64 - 1, size=4, dtype=np.uint64, endpoint=True))
+        return rows
 
 
 class Cyclic(Sampling):

@@ -1,0 +1,111 @@
+"""The inverse of a Hessian by a matrix of the rows, where they are fewer than the columns: the Woodbury identity.
+
+N. Higham, "Accuracy and stability of numerical algorithms", 2002, eq. 26.13 (Sherman-Morrison-Woodbury).
+"""
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.linalg.lapack import dtrttf
+
+from skvr.solvers.triangle import Triangle, sum_of_products
+
+BLOCK_VALUES = 2**18  # values of centred columns that are held at a time: 2 MB
+LARGEST_COUPLED = 2000  # parameters of K classes, or K times their rows, up to which their whole Hessian is formed
+RANK_TOLERANCE = 1e-14
+LARGEST_CONDITION = 1e14  # of the matrix of the rows: beyond, a penalty is a rounding error
+
+
+def has_fewer_rows(problem):
+    """Whether the Hessian has fewer rows that way: dense rows, fewer than columns, and not too many for all classes."""
+    n = problem.n_samples
+    few = n < problem.n_features + 1 and (problem.loss != "softmax" or n * problem.n_outputs <= LARGEST_COUPLED)
+    return few and not sp.issparse(problem.X) and bool(problem.alpha.min() > 0)
+
+
+class CentredRows:
+    """The rows of positive weight less the mean of the `Columns`, not scaled; their products X~ X~' once for all."""
+
+    def __init__(self, problem, columns):
+        self.problem, self.mean = problem, columns.mean
+        self.varies = np.isfinite(columns.data_scale)
+        self.products = sum_of_products(problem.n_samples, self._blocks_of_columns(), 1.0)
+
+    def _blocks_of_columns(self):
+        """Yield X~', some of its rows at a time."""
+        X, used = self.problem.X, self.problem.used
+        width = max(1, BLOCK_VALUES // self.problem.n_samples)
+        for first in range(0, X.shape[1], width):
+            block = slice(first, first + width)
+            yield np.ascontiguousarray(((X[used, block] - self.mean[block]) * self.varies[block]).T)
+
+    def times(self, V):
+        """Return X~ V for V of shape (n_features, m). Half a pass."""
+        V = V * self.varies[:, None]
+        return np.concatenate([block @ V for _, block in self.problem.blocks()]) - self.mean @ V
+
+    def transposed_times(self, U):
+        """Return X~' U for U of shape (n_samples, m). Half a pass."""
+        out, first = -np.outer(self.mean, U.sum(axis=0)), 0
+        for _, block in self.problem.blocks():
+            out += block.T @ U[first : first + len(block)]
+            first += len(block)
+        return out * self.varies[:, None]
+
+
+class RowFactor:
+    """The inverse of the Hessian of F in scaled columns, of K outputs, of which those of "squared" are one: K = 1.
+
+    The Hessian of the loss of row i in its raw predictions is L_i L_i', of shape (K, K). With U the matrix of the n K
+    columns L_i (x) x~_i, x~_i the centred row, not scaled, the matrix
+
+        M = I + 1 / (n alpha) U' U,    in blocks    (U' U)_ij = x~_i . x~_j L_i' L_j,
+
+    has a Cholesky factor whatever X is. The block of the coefficients has the inverse
+
+        A^-1 = 1/alpha (I - 1 / (n alpha) U M^-1 U') ,
+
+    and the intercepts, which are not penalised, have the Schur complement 1/n L' M^-1 L, L the L_i' one below another.
+    """
+
+    def __init__(self, rows, scale, roots, alpha):
+        self.rows, self.scale = rows, scale[:, None]
+        self.L = roots.transpose(0, 2, 1)  # L_i'
+        self.n, self.K = roots.shape[:2]
+        stacked = self.L.reshape(-1, self.K)
+        G = rows.products.square()
+        largest = np.diag(G) @ (roots**2).sum(axis=(1, 2))  # an upper bound of the largest eigenvalue of U'U
+        self.alpha = max(alpha, largest / self.n / LARGEST_CONDITION)
+        G = np.repeat(np.repeat(G, self.K, axis=0), self.K, axis=1)
+        G *= stacked @ stacked.T / (self.n * self.alpha)
+        self.M = Triangle(len(G), dtrttf(G, uplo="L")[0])
+        self.M.set_diagonal(1 + self.M.diagonal())
+        self.M.cholesky()
+        self.of_intercepts = self.M.solve(stacked)
+        schur = stacked.T @ self.of_intercepts / self.n
+        self.schur_inverse = np.linalg.pinv(schur, rcond=RANK_TOLERANCE, hermitian=True)  # none moves all classes
+        self.stacked = stacked
+
+    def solve(self, g):
+        """Return the product with g of shape (K q,) or (K q, m), q = n_features + 1."""
+        n, K = self.n, self.K
+        g_w, g_b = np.split(g.reshape(K, -1, g.size // (K * (len(self.scale) + 1))), [len(self.scale)], axis=1)
+        v = self.scale * g_w
+        a = self.M.solve(self._transposed_times(v) / self.alpha)
+        b = np.zeros_like(g_b)
+        if self.rows.problem.fit_intercept:
+            b[:, 0] = self.schur_inverse @ (g_b[:, 0] - self.stacked.T @ a / n)
+            a += self.of_intercepts @ b[:, 0]
+        w = self.scale / self.alpha * (v - self._times(a) / n)
+        return np.concatenate([w, b], axis=1).reshape(g.shape)
+
+    def _transposed_times(self, v):
+        """Return U' v for v of shape (K, p, m): (n K, m)."""
+        K, p, m = v.shape
+        products = self.rows.times(v.transpose(1, 0, 2).reshape(p, K * m))
+        return (self.L @ products.reshape(-1, K, m)).reshape(-1, m)
+
+    def _times(self, a):
+        """Return U a for a of shape (n K, m): (K, p, m)."""
+        m = a.shape[1]
+        products = self.L.transpose(0, 2, 1) @ a.reshape(-1, self.K, m)
+        return self.rows.transposed_times(products.reshape(-1, self.K * m)).reshape(-1, self.K, m).transpose(1, 0, 2)
