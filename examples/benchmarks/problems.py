@@ -107,10 +107,9 @@ def rare(rng, n):
     return sp.csr_matrix((np.ones(10 * n), columns, np.arange(0, 10 * n + 1, 10)), shape=(n, 20_000))
 
 
-def classes(rng, n):
-    """Return ten classes: the largest of ten noisy linear scores."""
-    X = rng.standard_normal((n, 300))
-    scores = X @ rng.standard_normal((300, 10))
+def classes(X, rng):
+    """Return the rows and ten classes: the largest of ten noisy linear scores."""
+    scores = X @ rng.standard_normal((X.shape[1], 10))
     return X, np.argmax(scores + scores.std() * rng.gumbel(size=scores.shape), axis=1)
 
 
@@ -154,7 +153,8 @@ GENERATED = {
     "heavy-ridge": lambda rng, d: targeted(heavy(rng, 20_000 // d), rng),
     "rare": lambda rng, d: labelled(rare(rng, 50_000 // d), rng),
     "rare-ridge": lambda rng, d: targeted(rare(rng, 50_000 // d), rng),
-    "classes": lambda rng, d: classes(rng, 20_000 // d),
+    "classes": lambda rng, d: classes(rng.standard_normal((20_000 // d, 300)), rng),
+    "dense-classes": lambda rng, d: classes(spectrum(rng, 20_000 // d, 300), rng),
 }
 
 
