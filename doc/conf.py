@@ -44,6 +44,7 @@ GALLERY_ORDER = [
     "plot_choosing_a_solver.py",
     "plot_grid_search.py",
     "plot_unscaled_features.py",
+    "plot_few_rows.py",
     "plot_sample_weights.py",
     "plot_partial_fit.py",
     "plot_batch_size_and_noise.py",
