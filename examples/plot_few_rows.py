@@ -48,8 +48,7 @@ plt.show()
 # %%
 # What to see
 # -----------
-# - Gradients alone build their picture of the curvature step by step. With the matrix of the rows a dozen steps are left,
-#   of a few passes each.
-# - Scaled columns help where a Hessian has little but its diagonal. Here every column hangs together with every other, and
-#   the penalty, which is on the coefficients as they are, makes the small columns the hard ones.
+# - Gradients alone build their picture of the curvature step by step. With the matrix of the rows a dozen steps are
+#   left, of a few passes each.
+# - Scaled columns help where a Hessian has little but its diagonal. Here every column hangs together with every other.
 # - For the three classes the matrix has 300 rows, where that of the columns would have 12,003.
