@@ -30,15 +30,14 @@ print(f"{auto.solver_}: {auto.n_iter_[0]} epochs, F within {auto.suboptimality_:
 # %%
 # With and without the matrix of the rows
 # ---------------------------------------
-# ``auto`` takes ``LBFGS()``. It begins with gradients alone, as ``LBFGS("none")`` does. When they have cost twice as much
-# as the products of all pairs of rows will, it forms these, and from then on each step has a Hessian.
-budget = {"tol": None, "random_state": 0}
+# ``auto`` takes ``LBFGS()``. It begins with gradients alone, as ``LBFGS("none")`` does. When they have cost twice as
+# much as the products of all pairs of rows will, it forms these, and from then on each step has a Hessian.
 models = {
-    'LBFGS("none"): gradients alone': LogisticRegression(solver=solvers.LBFGS("none"), max_iter=300, **budget),
+    'LBFGS("none"): gradients alone': LogisticRegression(solver=solvers.LBFGS("none"), tol=None, max_iter=200),
     'LBFGS("diagonal"): in scaled columns': LogisticRegression(
-        solver=solvers.LBFGS("diagonal"), max_iter=300, **budget
+        solver=solvers.LBFGS("diagonal"), tol=None, max_iter=200
     ),
-    "LBFGS(), as auto": LogisticRegression(max_iter=40, **budget),
+    "LBFGS(), as auto": LogisticRegression(tol=None, max_iter=40),
 }
 display = ConvergenceDisplay.from_estimators(models, X, y)
 display.ax_.set(xlim=(0, 200), ylim=(1e-14, 3))
