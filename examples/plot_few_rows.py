@@ -34,13 +34,12 @@ print(f"{auto.solver_}: {auto.n_iter_[0]} epochs, F within {auto.suboptimality_:
 # much as the products of all pairs of rows will, it forms these, and from then on each step has a Hessian.
 models = {
     'LBFGS("none"): gradients alone': LogisticRegression(solver=solvers.LBFGS("none"), tol=None, max_iter=200),
-    'LBFGS("diagonal"): in scaled columns': LogisticRegression(
-        solver=solvers.LBFGS("diagonal"), tol=None, max_iter=200
-    ),
+    'LBFGS("diagonal"): scaled columns': LogisticRegression(solver=solvers.LBFGS("diagonal"), tol=None, max_iter=200),
     "LBFGS(), as auto": LogisticRegression(tol=None, max_iter=40),
 }
 display = ConvergenceDisplay.from_estimators(models, X, y)
 display.ax_.set(xlim=(0, 200), ylim=(1e-14, 3))
+display.ax_.legend(loc="center right")
 display.ax_.grid(alpha=0.3)
 plt.show()
 
