@@ -5,10 +5,12 @@ N. Higham, "Accuracy and stability of numerical algorithms", 2002, eq. 26.13 (Sh
 
 import numpy as np
 import scipy.sparse as sp
+from scipy.linalg.blas import dsyrk
 from scipy.linalg.lapack import dtrttf
 
-from skvr.solvers.triangle import Triangle, sum_of_products
+from skvr.solvers.triangle import Triangle
 
+FEWEST_COLUMNS = 200  # up to so many a matrix of the columns takes a fraction of a millisecond
 BLOCK_VALUES = 2**18  # values of centred columns that are held at a time: 2 MB
 LARGEST_COUPLED = 2000  # parameters of K classes, or K times their rows, up to which their whole Hessian is formed
 RANK_TOLERANCE = 1e-14
@@ -17,8 +19,8 @@ LARGEST_CONDITION = 1e14  # of the matrix of the rows: beyond, a penalty is a ro
 
 def has_fewer_rows(problem):
     """Whether the Hessian has fewer rows that way: dense rows, fewer than columns, and not too many for all classes."""
-    n = problem.n_samples
-    few = n < problem.n_features + 1 and (problem.loss != "softmax" or n * problem.n_outputs <= LARGEST_COUPLED)
+    n, columns = problem.n_samples, problem.n_features + 1
+    few = columns > max(n, FEWEST_COLUMNS) and (problem.loss != "softmax" or n * problem.n_outputs <= LARGEST_COUPLED)
     return few and not sp.issparse(problem.X) and bool(problem.alpha.min() > 0)
 
 
@@ -28,15 +30,14 @@ class CentredRows:
     def __init__(self, problem, columns):
         self.problem, self.mean = problem, columns.mean
         self.varies = np.isfinite(columns.data_scale)
-        self.products = sum_of_products(problem.n_samples, self._blocks_of_columns(), 1.0)
-
-    def _blocks_of_columns(self):
-        """Yield X~', some of its rows at a time."""
-        X, used = self.problem.X, self.problem.used
-        width = max(1, BLOCK_VALUES // self.problem.n_samples)
-        for first in range(0, X.shape[1], width):
+        n, p = problem.n_samples, problem.n_features
+        self.products = np.zeros((n, n), order="F")
+        width = max(1, BLOCK_VALUES // n)
+        for first in range(0, p, width):
             block = slice(first, first + width)
-            yield np.ascontiguousarray(((X[used, block] - self.mean[block]) * self.varies[block]).T)
+            Z = np.ascontiguousarray((problem.X[problem.used, block] - self.mean[block]) * self.varies[block])
+            dsyrk(1.0, Z.T, 1.0, self.products, trans=1, lower=1, overwrite_c=1)
+        self.products += np.tril(self.products, -1).T
 
     def times(self, V):
         """Return X~ V for V of shape (n_features, m). Half a pass."""
@@ -72,12 +73,12 @@ class RowFactor:
         self.L = roots.transpose(0, 2, 1)  # L_i'
         self.n, self.K = roots.shape[:2]
         stacked = self.L.reshape(-1, self.K)
-        G = rows.products.square()
-        largest = np.diag(G) @ (roots**2).sum(axis=(1, 2))  # an upper bound of the largest eigenvalue of U'U
+        largest = np.diag(rows.products) @ (roots**2).sum(axis=(1, 2))  # an upper bound of that eigenvalue of U'U
         self.alpha = max(alpha, largest / self.n / LARGEST_CONDITION)
-        G = np.repeat(np.repeat(G, self.K, axis=0), self.K, axis=1)
-        G *= stacked @ stacked.T / (self.n * self.alpha)
-        self.M = Triangle(len(G), dtrttf(G, uplo="L")[0])
+        M = stacked @ stacked.T
+        M *= np.repeat(np.repeat(rows.products, self.K, axis=0), self.K, axis=1)
+        M /= self.n * self.alpha
+        self.M = Triangle(len(M), dtrttf(M.T, uplo="L")[0])
         self.M.set_diagonal(1 + self.M.diagonal())
         self.M.cholesky()
         self.of_intercepts = self.M.solve(stacked)
