@@ -52,6 +52,16 @@ class CentredRows:
         return out * self.varies[:, None]
 
 
+def products_of_rows(rows, stacked):
+    """Return the `Triangle` of U'U: x~_i . x~_j L_i' L_j, the L_i' `stacked`, of shape (n K, K)."""
+    K = stacked.shape[1]
+    n, N = rows.products.n, len(stacked)
+    products = stacked @ stacked.T
+    blocks = products.reshape(n, K, n, K)
+    blocks *= rows.products.square().T[:, None, :, None]  # in place: (n K)^2 may be the largest array of a fit
+    return Triangle(N, dtrttf(products.T, uplo="L")[0])
+
+
 class RowFactor:
     """The inverse of the Hessian of F in scaled columns, of K outputs, of which those of "squared" are one: K = 1.
 
@@ -71,19 +81,16 @@ class RowFactor:
         self.rows, self.scale = rows, scale[:, None]
         self.L = roots.transpose(0, 2, 1)  # L_i'
         self.n, self.K = roots.shape[:2]
-        stacked = self.L.reshape(-1, self.K)
-        G = rows.products.square()
-        largest = np.diag(G) @ (roots**2).sum(axis=(1, 2))  # an upper bound of the largest eigenvalue of U'U
-        self.alpha = max(alpha, largest / self.n / LARGEST_CONDITION)
-        G = np.repeat(np.repeat(G, self.K, axis=0), self.K, axis=1)
-        G *= stacked @ stacked.T / (self.n * self.alpha)
-        self.M = Triangle(len(G), dtrttf(G, uplo="L")[0])
+        self.stacked = stacked = self.L.reshape(-1, self.K)
+        trace = rows.products.diagonal() @ (roots**2).sum(axis=(1, 2))  # of U'U, at least its largest eigenvalue
+        self.alpha = max(alpha, trace / self.n / LARGEST_CONDITION)
+        self.M = products_of_rows(rows, stacked)
+        self.M.values /= self.n * self.alpha
         self.M.set_diagonal(1 + self.M.diagonal())
         self.M.cholesky()
         self.of_intercepts = self.M.solve(stacked)
         schur = stacked.T @ self.of_intercepts / self.n
         self.schur_inverse = np.linalg.pinv(schur, rcond=RANK_TOLERANCE, hermitian=True)  # none moves all classes
-        self.stacked = stacked
 
     def solve(self, g):
         """Return the product with g of shape (K q,) or (K q, m), q = n_features + 1."""
