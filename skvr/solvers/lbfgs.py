@@ -7,7 +7,7 @@ from skvr._validation import check_count
 from skvr.smoothness import direction_curvature
 from skvr.solvers.base import Solver, new_state
 from skvr.solvers.hessian import Columns, cost_of_gram, cost_of_hessian, cost_of_pass
-from skvr.solvers.preconditioner import check_preconditioner, form
+from skvr.solvers.preconditioner import Hessian, check_preconditioner, form
 from skvr.solvers.sampling import growing_samples
 from skvr.solvers.schedule import constant
 from skvr.solvers.woodbury import LARGEST_COUPLED, has_fewer_rows
@@ -209,7 +209,6 @@ class Descent:
         if kind == "hessian":
             cost = wait = cost_of_hessian(problem, self.columns)
             if self.by_rows:
-                coupled = True
                 if not self.columns.has_rows:
                     wait = 0.0
                     if self.passes < WAIT_OF_ROWS * cost:
@@ -225,7 +224,7 @@ class Descent:
             return
         self.preconditioner = None  # no two at a time: each may be a matrix
         self.preconditioner = form(kind, problem, self.columns, self.z, self.rng, coupled)
-        self.exact = kind == "hessian" and (coupled or problem.loss != "softmax")
+        self.exact = isinstance(self.preconditioner, Hessian)
         if self.exact:  # of the curvature at this point it knows more than the pairs
             self.pairs.clear()
         self.cost += cost
