@@ -28,7 +28,7 @@ class Auto(Solver):
 
     - `LBFGS` with preconditioner "hessian" while a matrix of p + 1 columns is cheap: p + 1 <= 1000, or p + 1 <= 3000
       and n, or (p + 1)^2 at most a twentieth of the values of X; or one of n dense rows, fewer than the columns: n <=
-      1000, or n^2 at most a twentieth of the values, and n K <= 2000 for K classes;
+      1000, or n^2 at most a twentieth of the values, and n K <= 2000 and 2 (p + 1) for K classes;
     - else `LBFGS` with preconditioner "diagonal" for rows of at most 32 values on average;
     - else `SDCA` for one output if c mean w_i ||x_i||^2 <= 100 n alpha, c the largest curvature of the loss;
     - else `LBFGS` without preconditioner.

@@ -30,8 +30,8 @@ class PreconditionedSVRG(Solver):
     preconditioner : {"hessian", "nystrom", "diagonal", "none"}, default="hessian"
         H. "hessian": the matrix, from a sample of n/8 rows where these are enough; for K classes the Kronecker product
         of their covariance and a Gram matrix. Of dense rows, fewer than columns, its inverse comes from a matrix of the
-        rows, also for classes. "nystrom": rank 50 plus the penalty. "diagonal": the curvature of each
-        coordinate in centred columns. "none": the identity in these.
+        rows, also for classes. "nystrom": rank 50 plus the penalty. "diagonal": the curvature of each coordinate in
+        centred columns. "none": the identity in these.
     batch_size : int or "auto", default="auto"
         b. "auto" is 512, and all rows for n <= 256.
 

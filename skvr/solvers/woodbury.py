@@ -11,14 +11,16 @@ from skvr.solvers.triangle import Triangle, sum_of_products
 
 BLOCK_VALUES = 2**18  # values of centred columns that are held at a time: 2 MB
 LARGEST_COUPLED = 2000  # parameters of K classes, or K times their rows, up to which their whole Hessian is formed
+COUPLED_PER_COLUMN = 2  # K times the rows over the columns: beyond, a Kronecker product of the columns is faster
 RANK_TOLERANCE = 1e-14
 LARGEST_CONDITION = 1e14  # of the matrix of the rows: beyond, a penalty is a rounding error
 
 
 def has_fewer_rows(problem):
     """Whether the Hessian has fewer rows that way: dense rows, fewer than columns, and not too many for all classes."""
-    n = problem.n_samples
-    few = n < problem.n_features + 1 and (problem.loss != "softmax" or n * problem.n_outputs <= LARGEST_COUPLED)
+    n, columns = problem.n_samples, problem.n_features + 1
+    most = min(LARGEST_COUPLED, COUPLED_PER_COLUMN * columns)
+    few = n < columns and (problem.loss != "softmax" or n * problem.n_outputs <= most)
     return few and not sp.issparse(problem.X) and bool(problem.alpha.min() > 0)
 
 
