@@ -136,7 +136,7 @@ def test_a_step_by_the_hessian_is_newtons(loss, layout, fit_intercept, scale):
     assert_allclose(units * (H @ step.ravel()), units * g, rtol=0, atol=1e-10 * np.abs(units * g).max())
 
 
-@each(n=[1, 2, 7, 12], dtype=DTYPES, scale=[1e-3, 1.0, 1e3], fit_intercept=BOOLS, loss=LOSSES)
+@each(n=[1, 2, 7, 16], dtype=DTYPES, scale=[1e-3, 1.0, 1e3], fit_intercept=BOOLS, loss=LOSSES)
 def test_a_step_by_a_matrix_of_the_rows_is_newtons(loss, fit_intercept, scale, dtype, n):
     """Fewer rows than columns, one of weight zero, a constant column.
 
@@ -180,7 +180,9 @@ def test_a_matrix_of_the_rows_is_made_of_two_squares(K):
 def test_classes_have_at_most_twice_as_many_rows_as_columns(p, kind):
     X = np.random.default_rng(0).standard_normal((200, p))
     problem = FiniteSum(X, np.arange(200) % 3.0, np.ones(200), np.full(3, 0.1), "softmax", True)
-    assert type(form("hessian", problem, Columns(problem), problem.raw_prediction(problem.zeros()), None)) is kind
+    columns, z = Columns(problem), problem.raw_prediction(problem.zeros())
+    assert type(form("hessian", problem, columns, z, None)) is kind
+    assert isinstance(Hessian(problem, columns, z).factors[0][1], RowFactor)  # the whole one has fewer rows in any case
 
 
 @pytest.mark.parametrize("loss", ["logistic", "softmax"])

@@ -17,7 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skvr import LogisticRegression, Ridge
 from skvr.problem import FiniteSum
-from skvr.solvers import LBFGS, SDCA, PreconditionedSVRG
+from skvr.solvers import LBFGS, SDCA, Newton, PreconditionedSVRG
 from skvr.solvers.hessian import Columns, cost_of_gram, cost_of_pass
 from skvr.solvers.lbfgs import Descent, automatic_memory
 from skvr.solvers.preconditioner import KINDS, Hessian, form
@@ -304,7 +304,7 @@ def test_a_matrix_of_the_rows_waits_for_twice_its_cost():
     assert cost_of_gram(problem, descent.columns) < 0.1 * cost_of_gram(problem)  # the products of the rows stay
 
 
-@each(solver=[LBFGS(), PreconditionedSVRG()])
+@each(solver=[LBFGS(), PreconditionedSVRG(), Newton()])
 def test_classes_of_few_rows_take_no_matrix_of_the_columns(solver):
     """It would hold 36 MB; those of the rows hold 0.1 MB, the pairs of L-BFGS 8 MB, blocks of columns 6 MB."""
     rng = np.random.default_rng(0)

@@ -10,7 +10,7 @@ from skvr.solvers.hessian import Columns, cost_of_gram, cost_of_hessian, cost_of
 from skvr.solvers.preconditioner import Hessian, check_preconditioner, form
 from skvr.solvers.sampling import growing_samples
 from skvr.solvers.schedule import constant
-from skvr.solvers.woodbury import LARGEST_COUPLED, has_fewer_rows
+from skvr.solvers.woodbury import LARGEST_COUPLED, is_cheap_by_rows
 
 ARMIJO = 1e-4
 HALVINGS = 50
@@ -178,7 +178,7 @@ class Descent:
         self.exact = False  # whether the preconditioner was the Hessian where it was formed
         self.decrement = np.inf
         self.pass_cost = cost_of_pass(problem)
-        self.by_rows = solver.preconditioner == "hessian" and has_fewer_rows(problem)
+        self.by_rows = solver.preconditioner == "hessian" and is_cheap_by_rows(problem)
         self.cost = self.passes = self.since_refresh = self.pass_cost
 
     def run(self, accuracy):

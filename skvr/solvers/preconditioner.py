@@ -19,7 +19,7 @@ from skvr.solvers.hessian import (
     roots_of_rows,
     weight_of_rows,
 )
-from skvr.solvers.woodbury import RowFactor, has_fewer_rows
+from skvr.solvers.woodbury import RowFactor, has_fewer_rows, is_cheap_by_rows
 
 KINDS = ("hessian", "nystrom", "diagonal", "none")
 RANK = 50
@@ -42,7 +42,7 @@ def form(kind, problem, columns, z, rng, coupled=False):
     "diagonal" is the identity in centred and scaled columns, "none" in centred ones.
     """
     if kind == "hessian":
-        if problem.loss == "softmax" and not coupled and not has_fewer_rows(problem):
+        if problem.loss == "softmax" and not coupled and not is_cheap_by_rows(problem):
             return Kronecker(problem, columns, z)
         return Hessian(problem, columns, z)
     if kind == "nystrom":

@@ -17,11 +17,16 @@ LARGEST_CONDITION = 1e14  # of the matrix of the rows: beyond, a penalty is a ro
 
 
 def has_fewer_rows(problem):
-    """Whether the Hessian has fewer rows that way: dense rows, fewer than columns, and not too many for all classes."""
-    n, columns = problem.n_samples, problem.n_features + 1
-    most = min(LARGEST_COUPLED, COUPLED_PER_COLUMN * columns)
-    few = n < columns and (problem.loss != "softmax" or n * problem.n_outputs <= most)
-    return few and not sp.issparse(problem.X) and bool(problem.alpha.min() > 0)
+    """Whether the Hessian has fewer rows that way: dense rows, fewer than columns, and a penalty."""
+    fewer = not sp.issparse(problem.X) and problem.n_samples < problem.n_features + 1
+    return fewer and bool(problem.alpha.min() > 0)
+
+
+def is_cheap_by_rows(problem):
+    """Whether so it is cheap, too: for K classes the other choice is a Kronecker product of the columns."""
+    rows, columns = problem.n_samples * problem.n_outputs, problem.n_features + 1
+    few = problem.loss != "softmax" or rows <= min(LARGEST_COUPLED, COUPLED_PER_COLUMN * columns)
+    return few and has_fewer_rows(problem)
 
 
 class CentredRows:
