@@ -44,6 +44,7 @@ BY_SIZE = [
     (5000, 3999, {"values": 20 * 4000**2}, HESSIAN),
     (5000, 3999, {"values": 20 * 4000**2 - 1}, DUAL),
     # or dense rows fewer than the columns: n <= 1000, or n^2 at most a twentieth of the values
+    (11, 200, {}, HESSIAN),
     (11, 1000, {}, HESSIAN),
     (11, 1000, {"alpha": 0.0}, PLAIN),
     (1000, 1000, {}, HESSIAN),

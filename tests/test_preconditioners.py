@@ -25,7 +25,7 @@ from problems import (
 from reference import Problem, join
 
 from skvr.problem import FiniteSum
-from skvr.solvers import lapack
+from skvr.solvers import lapack, woodbury
 from skvr.solvers.hessian import Columns, Factor, _scattered_gram, class_covariance, hessian, packed_gram
 from skvr.solvers.preconditioner import Hessian, Kronecker, Nystrom, class_eigenvalues, form
 from skvr.solvers.triangle import SMALL, Triangle, sum_of_products
@@ -137,11 +137,12 @@ def test_a_step_by_the_hessian_is_newtons(loss, layout, fit_intercept, scale):
 
 
 @each(n=[1, 2, 7, 16], dtype=DTYPES, scale=[1e-3, 1.0, 1e3], fit_intercept=BOOLS, loss=LOSSES)
-def test_a_step_by_a_matrix_of_the_rows_is_newtons(loss, fit_intercept, scale, dtype, n):
+def test_a_step_by_a_matrix_of_the_rows_is_newtons(loss, fit_intercept, scale, dtype, n, monkeypatch):
     """Fewer rows than columns, one of weight zero, a constant column.
 
     1/alpha (g - ...) is a difference of terms up to the condition number times as large as itself.
     """
+    monkeypatch.setattr(woodbury, "FEWEST_COLUMNS", 0)
     P = moved(make_problem(loss, fit_intercept=fit_intercept, n=n), 1.0, scale)
     P = Problem(P.X.astype(dtype).astype(float), P.y, P.sample_weight, P.alpha, P.loss, P.fit_intercept)
     problem = compiled(P, dtype=dtype)
@@ -186,8 +187,9 @@ def test_classes_have_at_most_twice_as_many_rows_as_columns(p, kind):
 
 
 @pytest.mark.parametrize("loss", ["logistic", "softmax"])
-def test_a_matrix_of_rows_without_curvature(loss):
+def test_a_matrix_of_rows_without_curvature(loss, monkeypatch):
     """Saturated predictions: the penalty is all there is, and the intercept is left where it is."""
+    monkeypatch.setattr(woodbury, "FEWEST_COLUMNS", 0)
     P = make_problem(loss, n=7)
     problem = compiled(P)
     z = np.where(P.y[:, None] == (1 if loss == "logistic" else np.arange(3)), 800.0, -800.0).ravel()

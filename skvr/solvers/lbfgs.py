@@ -211,7 +211,8 @@ class Descent:
             if self.by_rows:
                 if not self.columns.has_rows:
                     wait = 0.0
-                    if self.passes < WAIT_OF_ROWS * cost:
+                    solves = problem.loss == "squared" and cost <= FEW_PASSES * self.pass_cost
+                    if self.passes < WAIT_OF_ROWS * cost and not solves:
                         kind = "none"
             elif problem.loss == "softmax":
                 coupled = len(self.theta) <= LARGEST_COUPLED and self.passes >= cost

@@ -5,10 +5,12 @@ N. Higham, "Accuracy and stability of numerical algorithms", 2002, eq. 26.13 (Sh
 
 import numpy as np
 import scipy.sparse as sp
+from scipy.linalg.blas import dsyrk
 from scipy.linalg.lapack import dtrttf
 
-from skvr.solvers.triangle import Triangle, sum_of_products
+from skvr.solvers.triangle import Triangle
 
+FEWEST_COLUMNS = 200  # up to so many a matrix of the columns takes a fraction of a millisecond
 BLOCK_VALUES = 2**18  # values of centred columns that are held at a time: 2 MB
 LARGEST_COUPLED = 2000  # parameters of K classes, or K times their rows, up to which their whole Hessian is formed
 COUPLED_PER_COLUMN = 2  # K times the rows over the columns: beyond, a Kronecker product of the columns is faster
@@ -17,8 +19,8 @@ LARGEST_CONDITION = 1e14  # of the matrix of the rows: beyond, a penalty is a ro
 
 
 def has_fewer_rows(problem):
-    """Whether the Hessian has fewer rows that way: dense rows, fewer than columns, and a penalty."""
-    fewer = not sp.issparse(problem.X) and problem.n_samples < problem.n_features + 1
+    """Whether the Hessian has fewer rows that way: dense rows, fewer than columns that are many, and a penalty."""
+    fewer = not sp.issparse(problem.X) and problem.n_features + 1 > max(problem.n_samples, FEWEST_COLUMNS)
     return fewer and bool(problem.alpha.min() > 0)
 
 
@@ -35,15 +37,14 @@ class CentredRows:
     def __init__(self, problem, columns):
         self.problem, self.mean = problem, columns.mean
         self.varies = np.isfinite(columns.data_scale)
-        self.products = sum_of_products(problem.n_samples, self._blocks_of_columns(), 1.0)
-
-    def _blocks_of_columns(self):
-        """Yield X~', some of its rows at a time."""
-        X, used = self.problem.X, self.problem.used
-        width = max(1, BLOCK_VALUES // self.problem.n_samples)
-        for first in range(0, X.shape[1], width):
+        n, p = problem.n_samples, problem.n_features
+        self.products = np.zeros((n, n), order="F")
+        width = max(1, BLOCK_VALUES // n)
+        for first in range(0, p, width):
             block = slice(first, first + width)
-            yield np.ascontiguousarray(((X[used, block] - self.mean[block]) * self.varies[block]).T)
+            Z = np.ascontiguousarray((problem.X[problem.used, block] - self.mean[block]) * self.varies[block])
+            dsyrk(1.0, Z.T, 1.0, self.products, trans=1, lower=1, overwrite_c=1)
+        self.products += np.tril(self.products, -1).T
 
     def times(self, V):
         """Return X~ V for V of shape (n_features, m). Half a pass."""
@@ -57,16 +58,6 @@ class CentredRows:
             out += block.T @ U[first : first + len(block)]
             first += len(block)
         return out * self.varies[:, None]
-
-
-def products_of_rows(rows, stacked):
-    """Return the `Triangle` of U'U: x~_i . x~_j L_i' L_j, the L_i' `stacked`, of shape (n K, K)."""
-    K = stacked.shape[1]
-    n, N = rows.products.n, len(stacked)
-    products = stacked @ stacked.T
-    blocks = products.reshape(n, K, n, K)
-    blocks *= rows.products.square().T[:, None, :, None]  # in place: (n K)^2 may be the largest array of a fit
-    return Triangle(N, dtrttf(products.T, uplo="L")[0])
 
 
 class RowFactor:
@@ -88,15 +79,19 @@ class RowFactor:
         self.rows, self.scale = rows, scale[:, None]
         self.L = roots.transpose(0, 2, 1)  # L_i'
         self.n, self.K = roots.shape[:2]
-        self.stacked = stacked = self.L.reshape(-1, self.K)
-        trace = rows.products.diagonal() @ (roots**2).sum(axis=(1, 2))  # of U'U, at least its largest eigenvalue
-        self.alpha = max(alpha, trace / self.n / LARGEST_CONDITION)
-        self.M = products_of_rows(rows, stacked)
-        self.M.values /= self.n * self.alpha
+        n, K = self.n, self.K
+        self.stacked = stacked = self.L.reshape(-1, K)
+        trace = np.diag(rows.products) @ (roots**2).sum(axis=(1, 2))  # of U'U, at least its largest eigenvalue
+        self.alpha = max(alpha, trace / n / LARGEST_CONDITION)
+        M = stacked @ stacked.T
+        blocks = M.reshape(n, K, n, K)
+        blocks *= rows.products[:, None, :, None]  # in place: M may be the largest array of a fit
+        M /= n * self.alpha
+        self.M = Triangle(len(M), dtrttf(M.T, uplo="L")[0])
         self.M.set_diagonal(1 + self.M.diagonal())
         self.M.cholesky()
         self.of_intercepts = self.M.solve(stacked)
-        schur = stacked.T @ self.of_intercepts / self.n
+        schur = stacked.T @ self.of_intercepts / n
         self.schur_inverse = np.linalg.pinv(schur, rcond=RANK_TOLERANCE, hermitian=True)  # none moves all classes
 
     def solve(self, g):
