@@ -1,5 +1,7 @@
 """Hessians, their factors and the other preconditioners against dense formulas."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import reference
@@ -22,6 +24,7 @@ from problems import (
 )
 from reference import Problem, join
 
+from skvr.problem import FiniteSum
 from skvr.solvers import lapack, woodbury
 from skvr.solvers.hessian import Columns, Factor, _scattered_gram, class_covariance, hessian, packed_gram
 from skvr.solvers.preconditioner import Hessian, Kronecker, Nystrom, class_eigenvalues, form
@@ -156,6 +159,31 @@ def test_a_step_by_a_matrix_of_the_rows_is_newtons(loss, fit_intercept, scale, d
     condition = np.linalg.eigvalsh(H)[-1] / P.alpha.min()
     atol = 16 * EPS * condition * np.abs(units * g).max()
     assert_allclose(units * (H @ step.ravel()), units * g, rtol=0, atol=atol)
+
+
+@each(K=[1, 3])
+def test_a_matrix_of_the_rows_is_made_of_two_squares(K):
+    """For K classes of one, its triangle, and the K^2-th of one; the rest are some arrays of n K^2 and n p numbers."""
+    rng = np.random.default_rng(0)
+    n, p = 600 // K, 620
+    X, y = rng.standard_normal((n, p)), np.arange(n) % 3.0 if K == 3 else np.resize([-1.0, 1.0], n)
+    problem = FiniteSum(X, y, np.ones(n), np.full(K, 0.1), "softmax" if K == 3 else "logistic", True)
+    columns = Columns(problem)
+    columns.rows(problem)
+    tracemalloc.start()
+    Hessian(problem, columns, problem.raw_prediction(problem.zeros()))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2.2 * 8 * (n * K) ** 2
+
+
+@pytest.mark.parametrize(("p", "kind"), [(300, Hessian), (299, Hessian), (298, Kronecker)])
+def test_classes_have_at_most_twice_as_many_rows_as_columns(p, kind):
+    X = np.random.default_rng(0).standard_normal((200, p))
+    problem = FiniteSum(X, np.arange(200) % 3.0, np.ones(200), np.full(3, 0.1), "softmax", True)
+    columns, z = Columns(problem), problem.raw_prediction(problem.zeros())
+    assert type(form("hessian", problem, columns, z, None)) is kind
+    assert isinstance(Hessian(problem, columns, z).factors[0][1], RowFactor)  # the whole one has fewer rows in any case
 
 
 @pytest.mark.parametrize("loss", ["logistic", "softmax"])

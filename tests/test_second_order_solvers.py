@@ -1,5 +1,6 @@
 """L-BFGS, preconditioned SVRG and SDCA: their steps against dense twins, and what they do where steps go wrong."""
 
+import tracemalloc
 from itertools import pairwise
 
 import numpy as np
@@ -16,7 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skvr import LogisticRegression, Ridge
 from skvr.problem import FiniteSum
-from skvr.solvers import LBFGS, SDCA, PreconditionedSVRG
+from skvr.solvers import LBFGS, SDCA, Newton, PreconditionedSVRG
 from skvr.solvers.hessian import Columns, cost_of_gram, cost_of_pass
 from skvr.solvers.lbfgs import Descent, automatic_memory
 from skvr.solvers.preconditioner import KINDS, Hessian, form
@@ -301,3 +302,31 @@ def test_a_matrix_of_the_rows_waits_for_twice_its_cost():
         assert descent.step()
     assert passes >= 2 * cost
     assert cost_of_gram(problem, descent.columns) < 0.1 * cost_of_gram(problem)  # the products of the rows stay
+
+
+@each(solver=[LBFGS(), PreconditionedSVRG(), Newton()])
+def test_classes_of_few_rows_take_no_matrix_of_the_columns(solver):
+    """It would hold 36 MB; those of the rows hold 0.1 MB, the pairs of L-BFGS 8 MB, blocks of columns 6 MB."""
+    rng = np.random.default_rng(0)
+    hidden = rng.standard_normal((60, 5))
+    X, y = hidden @ rng.standard_normal((5, 3000)) + 0.5 * rng.standard_normal((60, 3000)), np.argmax(hidden[:, :3], 1)
+    tracemalloc.start()
+    model = LogisticRegression(solver=solver, tol=1e-6, max_iter=100, random_state=0).fit(X, y)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert model.suboptimality_ <= 1e-6
+    assert peak < 18 * 2**20
+
+
+def test_the_cost_of_the_products_of_the_rows_is_counted_once():
+    X = np.random.default_rng(0).standard_normal((300, 2000))
+    problem = compiled(Problem(X, np.sign(X[:, 0]), np.ones(300), np.array([1e-2]), "logistic", True))
+    solver, rng, theta = PreconditionedSVRG(batch_size=300), np.random.default_rng(0), problem.zeros()
+    state = solver.init(problem, theta, rng)
+    spent = []
+    for _ in range(3):  # a preconditioner in the first and the third
+        before = state.passes
+        solver.epoch(problem, theta, state, rng)
+        spent.append(state.passes - before)
+    products = 300 / 32 + 1
+    assert spent[0] > products > spent[2] > spent[1]

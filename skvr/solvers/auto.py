@@ -9,7 +9,7 @@ from skvr.solvers.lbfgs import LBFGS
 from skvr.solvers.sag import SAGA
 from skvr.solvers.schedule import constant, inverse
 from skvr.solvers.sdca import SDCA
-from skvr.solvers.woodbury import has_fewer_rows
+from skvr.solvers.woodbury import is_cheap_by_rows
 
 # A Gram matrix of the columns is kept up to this size whatever X is, up to the next if there are as many rows, and in
 # any case while it is at most the last share of X. So is one of the rows, but for the second.
@@ -28,7 +28,7 @@ class Auto(Solver):
 
     - `LBFGS` with preconditioner "hessian" while a matrix of p + 1 columns is cheap: p + 1 <= 1000, or p + 1 <= 3000
       and n, or (p + 1)^2 at most a twentieth of the values of X; or one of n dense rows, fewer than the columns: n <=
-      1000, or n^2 at most a twentieth of the values, and n K <= 2000 for K classes;
+      1000, or n^2 at most a twentieth of the values, and n K <= 2000 and 2 (p + 1) for K classes;
     - else `LBFGS` with preconditioner "diagonal" for rows of at most 32 values on average;
     - else `SDCA` for one output if c mean w_i ||x_i||^2 <= 100 n alpha, c the largest curvature of the loss;
     - else `LBFGS` without preconditioner.
@@ -54,7 +54,7 @@ class Auto(Solver):
         """Return the solver for a problem, and the reason in a few words."""
         n, columns = problem.n_samples, problem.n_features + 1
         values = problem.X.nnz if sp.issparse(problem.X) else problem.X.size
-        if has_fewer_rows(problem) and (n <= SMALL_GRAM or n**2 <= GRAM_OF_X * values):
+        if is_cheap_by_rows(problem) and (n <= SMALL_GRAM or n**2 <= GRAM_OF_X * values):
             return LBFGS(), f"a matrix of {n} rows is cheap beside {columns} columns"
         if columns <= max(SMALL_GRAM, min(n, LARGE_GRAM)) or columns**2 <= GRAM_OF_X * values:
             return LBFGS(), f"a matrix of {columns} columns is cheap beside {n} rows"

@@ -13,7 +13,7 @@ import scipy.sparse as sp
 
 from skvr.smoothness import CURVATURE
 from skvr.solvers.triangle import Triangle, sum_of_products
-from skvr.solvers.woodbury import CentredRows, has_fewer_rows
+from skvr.solvers.woodbury import CentredRows, has_fewer_rows, is_cheap_by_rows
 
 # Costs in values of X read by a pass over dense rows: a multiply-add of BLAS, of scattered values, and what the loss
 # of a row costs an output beside its values.
@@ -287,20 +287,24 @@ def cost_of_pass(problem):
 
 def cost_of_gram(problem, columns=None):
     """Return what a Gram matrix and its factor cost, in values of X read; with products of rows that `columns` has."""
-    if has_fewer_rows(problem):
-        n = problem.n_samples
-        N = n * problem.n_outputs if problem.loss == "softmax" else n
-        products = 0.0 if columns is not None and columns.has_rows else n * problem.n_features * (n / 2 * BLAS + 1)
-        return products + N**3 / 3 * BLAS
-    return _cost_of_gram_of_columns(problem)
+    return _cost_of_rows(problem, columns) if is_cheap_by_rows(problem) else _cost_of_gram_of_columns(problem)
 
 
 def cost_of_hessian(problem, columns=None):
     """Return what the Hessian and its factor cost, in values of X read."""
+    if has_fewer_rows(problem):
+        return _cost_of_rows(problem, columns)
+    if problem.loss != "softmax":
+        return _cost_of_gram_of_columns(problem)
     q, K = problem.n_features + 1, problem.n_outputs
-    if problem.loss != "softmax" or has_fewer_rows(problem):
-        return cost_of_gram(problem, columns)
     return K * _cost_of_gram_of_columns(problem) + _cost_of_packing(problem, K) + (K * q) ** 3 / 3 * BLAS
+
+
+def _cost_of_rows(problem, columns):
+    n = problem.n_samples
+    N = n * problem.n_outputs if problem.loss == "softmax" else n
+    products = 0.0 if columns is not None and columns.has_rows else n * problem.n_features * (n / 2 * BLAS + 1)
+    return products + N**3 / 3 * BLAS
 
 
 def _cost_of_gram_of_columns(problem):

@@ -7,10 +7,10 @@ from skvr._validation import check_count
 from skvr.smoothness import direction_curvature
 from skvr.solvers.base import Solver, new_state
 from skvr.solvers.hessian import Columns, cost_of_gram, cost_of_hessian, cost_of_pass
-from skvr.solvers.preconditioner import check_preconditioner, form
+from skvr.solvers.preconditioner import Hessian, check_preconditioner, form
 from skvr.solvers.sampling import growing_samples
 from skvr.solvers.schedule import constant
-from skvr.solvers.woodbury import LARGEST_COUPLED, has_fewer_rows
+from skvr.solvers.woodbury import LARGEST_COUPLED, is_cheap_by_rows
 
 ARMIJO = 1e-4
 HALVINGS = 50
@@ -178,7 +178,7 @@ class Descent:
         self.exact = False  # whether the preconditioner was the Hessian where it was formed
         self.decrement = np.inf
         self.pass_cost = cost_of_pass(problem)
-        self.by_rows = solver.preconditioner == "hessian" and has_fewer_rows(problem)
+        self.by_rows = solver.preconditioner == "hessian" and is_cheap_by_rows(problem)
         self.cost = self.passes = self.since_refresh = self.pass_cost
 
     def run(self, accuracy):
@@ -209,7 +209,6 @@ class Descent:
         if kind == "hessian":
             cost = wait = cost_of_hessian(problem, self.columns)
             if self.by_rows:
-                coupled = True
                 if not self.columns.has_rows:
                     wait = 0.0
                     solves = problem.loss == "squared" and cost <= FEW_PASSES * self.pass_cost
@@ -226,7 +225,7 @@ class Descent:
             return
         self.preconditioner = None  # no two at a time: each may be a matrix
         self.preconditioner = form(kind, problem, self.columns, self.z, self.rng, coupled)
-        self.exact = kind == "hessian" and (coupled or problem.loss != "softmax")
+        self.exact = isinstance(self.preconditioner, Hessian)
         if self.exact:  # of the curvature at this point it knows more than the pairs
             self.pairs.clear()
         self.cost += cost

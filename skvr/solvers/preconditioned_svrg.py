@@ -29,8 +29,9 @@ class PreconditionedSVRG(Solver):
     ----------
     preconditioner : {"hessian", "nystrom", "diagonal", "none"}, default="hessian"
         H. "hessian": the matrix, from a sample of n/8 rows where these are enough; for K classes the Kronecker product
-        of their covariance and a Gram matrix. "nystrom": rank 50 plus the penalty. "diagonal": the curvature of each
-        coordinate in centred columns. "none": the identity in these.
+        of their covariance and a Gram matrix. Of dense rows, fewer than columns, its inverse comes from a matrix of the
+        rows, also for classes. "nystrom": rank 50 plus the penalty. "diagonal": the curvature of each coordinate in
+        centred columns. "none": the identity in these.
     batch_size : int or "auto", default="auto"
         b. "auto" is 512, and all rows for n <= 256.
 
@@ -126,7 +127,7 @@ class PreconditionedSVRG(Solver):
         sample = problem
         if self.preconditioner == "hessian":
             *_, sample = [problem, *growing_samples(problem, state.columns, rng)]
-            state.passes += cost_of_gram(sample) / cost_of_pass(problem)
+            state.passes += cost_of_gram(sample, state.columns) / cost_of_pass(problem)
         state.metric = None  # no two at a time: each may be a matrix
         state.metric = form(self.preconditioner, sample, state.columns, state.z, rng)
         snapshot, _, _, residual = state.snapshot

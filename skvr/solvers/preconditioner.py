@@ -19,7 +19,7 @@ from skvr.solvers.hessian import (
     roots_of_rows,
     weight_of_rows,
 )
-from skvr.solvers.woodbury import RowFactor, has_fewer_rows
+from skvr.solvers.woodbury import RowFactor, has_fewer_rows, is_cheap_by_rows
 
 KINDS = ("hessian", "nystrom", "diagonal", "none")
 RANK = 50
@@ -37,12 +37,12 @@ def check_preconditioner(kind):
 def form(kind, problem, columns, z, rng, coupled=False):
     """Return the preconditioner of a kind from the rows of `problem` at raw predictions z.
 
-    "hessian" is the matrix itself for one output and for squared loss. For K classes it is the Kronecker product A (x)
-    B of `Kronecker`, or, if `coupled`, again the matrix itself. "diagonal" is the identity in centred and scaled
-    columns, "none" in centred ones.
+    "hessian" is the matrix itself for one output, for squared loss, and where rows take the place of columns. For K
+    classes it is else the Kronecker product A (x) B of `Kronecker`, or, if `coupled`, again the matrix itself.
+    "diagonal" is the identity in centred and scaled columns, "none" in centred ones.
     """
     if kind == "hessian":
-        if problem.loss == "softmax" and not coupled:
+        if problem.loss == "softmax" and not coupled and not is_cheap_by_rows(problem):
             return Kronecker(problem, columns, z)
         return Hessian(problem, columns, z)
     if kind == "nystrom":

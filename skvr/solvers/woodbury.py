@@ -13,15 +13,22 @@ from skvr.solvers.triangle import Triangle
 FEWEST_COLUMNS = 200  # up to so many a matrix of the columns takes a fraction of a millisecond
 BLOCK_VALUES = 2**18  # values of centred columns that are held at a time: 2 MB
 LARGEST_COUPLED = 2000  # parameters of K classes, or K times their rows, up to which their whole Hessian is formed
+COUPLED_PER_COLUMN = 2  # K times the rows over the columns: beyond, a Kronecker product of the columns is faster
 RANK_TOLERANCE = 1e-14
 LARGEST_CONDITION = 1e14  # of the matrix of the rows: beyond, a penalty is a rounding error
 
 
 def has_fewer_rows(problem):
-    """Whether the Hessian has fewer rows that way: dense rows, fewer than columns, and not too many for all classes."""
-    n, columns = problem.n_samples, problem.n_features + 1
-    few = columns > max(n, FEWEST_COLUMNS) and (problem.loss != "softmax" or n * problem.n_outputs <= LARGEST_COUPLED)
-    return few and not sp.issparse(problem.X) and bool(problem.alpha.min() > 0)
+    """Whether the Hessian has fewer rows that way: dense rows, fewer than columns that are many, and a penalty."""
+    fewer = not sp.issparse(problem.X) and problem.n_features + 1 > max(problem.n_samples, FEWEST_COLUMNS)
+    return fewer and bool(problem.alpha.min() > 0)
+
+
+def is_cheap_by_rows(problem):
+    """Whether so it is cheap, too: for K classes the other choice is a Kronecker product of the columns."""
+    rows, columns = problem.n_samples * problem.n_outputs, problem.n_features + 1
+    few = problem.loss != "softmax" or rows <= min(LARGEST_COUPLED, COUPLED_PER_COLUMN * columns)
+    return few and has_fewer_rows(problem)
 
 
 class CentredRows:
@@ -72,19 +79,20 @@ class RowFactor:
         self.rows, self.scale = rows, scale[:, None]
         self.L = roots.transpose(0, 2, 1)  # L_i'
         self.n, self.K = roots.shape[:2]
-        stacked = self.L.reshape(-1, self.K)
-        largest = np.diag(rows.products) @ (roots**2).sum(axis=(1, 2))  # an upper bound of that eigenvalue of U'U
-        self.alpha = max(alpha, largest / self.n / LARGEST_CONDITION)
+        n, K = self.n, self.K
+        self.stacked = stacked = self.L.reshape(-1, K)
+        trace = np.diag(rows.products) @ (roots**2).sum(axis=(1, 2))  # of U'U, at least its largest eigenvalue
+        self.alpha = max(alpha, trace / n / LARGEST_CONDITION)
         M = stacked @ stacked.T
-        M *= np.repeat(np.repeat(rows.products, self.K, axis=0), self.K, axis=1)
-        M /= self.n * self.alpha
+        blocks = M.reshape(n, K, n, K)
+        blocks *= rows.products[:, None, :, None]  # in place: M may be the largest array of a fit
+        M /= n * self.alpha
         self.M = Triangle(len(M), dtrttf(M.T, uplo="L")[0])
         self.M.set_diagonal(1 + self.M.diagonal())
         self.M.cholesky()
         self.of_intercepts = self.M.solve(stacked)
-        schur = stacked.T @ self.of_intercepts / self.n
+        schur = stacked.T @ self.of_intercepts / n
         self.schur_inverse = np.linalg.pinv(schur, rcond=RANK_TOLERANCE, hermitian=True)  # none moves all classes
-        self.stacked = stacked
 
     def solve(self, g):
         """Return the product with g of shape (K q,) or (K q, m), q = n_features + 1."""
