@@ -16,6 +16,7 @@ def chosen(n, p, loss="logistic", K=1, values=None, squared_norm=0.0, alpha=1.0)
     """Return the solver that `auto` chooses by these numbers, as a string."""
     problem = SimpleNamespace(
         X=SimpleNamespace(size=n * p if values is None else values, shape=(n, p)),
+        is_sparse=False,
         n_samples=n,
         n_features=p,
         n_outputs=K,

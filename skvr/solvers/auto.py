@@ -1,7 +1,6 @@
 """`auto`, the default: the method for the problem at hand."""
 
 import numpy as np
-import scipy.sparse as sp
 
 from skvr.smoothness import CURVATURE, row_curvature
 from skvr.solvers.base import Solver
@@ -53,7 +52,7 @@ class Auto(Solver):
     def choose(self, problem):
         """Return the solver for a problem, and the reason in a few words."""
         n, columns = problem.n_samples, problem.n_features + 1
-        values = problem.X.nnz if sp.issparse(problem.X) else problem.X.size
+        values = problem.X.nnz if problem.is_sparse else problem.X.size
         if is_cheap_by_rows(problem) and (n <= SMALL_GRAM or n**2 <= GRAM_OF_X * values):
             return LBFGS(), f"a matrix of {n} rows is cheap beside {columns} columns"
         if columns <= max(SMALL_GRAM, min(n, LARGE_GRAM)) or columns**2 <= GRAM_OF_X * values:

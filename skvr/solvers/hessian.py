@@ -9,10 +9,10 @@ from functools import partial
 
 import numpy as np
 import scipy.linalg
-import scipy.sparse as sp
+from scipy.special import softmax
 
 from skvr.smoothness import CURVATURE
-from skvr.solvers.triangle import Triangle, sum_of_products
+from skvr.solvers.triangle import RANK_TOLERANCE, Triangle, sum_of_products
 from skvr.solvers.woodbury import CentredRows, has_fewer_rows, is_cheap_by_rows
 
 # Costs in values of X read by a pass over dense rows: a multiply-add of BLAS, of scattered values, and what the loss
@@ -24,8 +24,6 @@ SCATTERED_VALUES = 2**24  # products of one kernel call: some 10 ms, between whi
 # Values of a block of scaled rows, 0.5 MB, which stays in the cache between its making and the product; and its fewest
 # rows, since every product reads and writes the whole matrix.
 PACKED_VALUES, PACKED_ROWS = 2**16, 64
-# Pivots and relative eigenvalues of the Hessian with unit diagonal below this are rounding errors.
-RANK_TOLERANCE = 1e-14
 SURE_PENALTY = 100 * RANK_TOLERANCE  # beside a diagonal of 1
 
 
@@ -48,15 +46,14 @@ class Columns:
         self._rows = None
 
     def rows(self, problem):
-        """Return the `CentredRows`, made once."""
-        if self._rows is None:
+        """Return the `CentredRows` of a problem, made once."""
+        if not self.has_rows(problem):
             self._rows = CentredRows(problem, self)
         return self._rows
 
-    @property
-    def has_rows(self):
-        """Whether there are `rows` already."""
-        return self._rows is not None
+    def has_rows(self, problem):
+        """Whether there are its `rows` already."""
+        return self._rows is not None and self._rows.problem is problem
 
     def unscaled(self):
         """Return what centres the columns alone."""
@@ -66,9 +63,7 @@ class Columns:
 
     def penalty(self, alpha):
         """Return the penalty's curvature in w~ and b~: alpha / scale^2, and 0."""
-        out = np.zeros(len(self.scale) + 1)
-        np.divide(alpha, self.scale**2, out=out[:-1])
-        return out
+        return np.append(alpha / self.scale**2, 0.0)
 
     def to_scaled(self, problem, gradient, theta):
         """Return a gradient, flat as theta, in w~ and b~, shape (n_outputs, n_features + 1): (g_w - mean g_b) / scale.
@@ -178,9 +173,7 @@ def gram_product(problem, weight, V):
 
 def probabilities(problem, z):
     """Return those of the K classes at raw predictions z, shape (n_samples in X, K)."""
-    z = z.reshape(-1, problem.n_outputs)
-    e = np.exp(z - z.max(axis=1, keepdims=True))
-    return e / e.sum(axis=1, keepdims=True)
+    return softmax(z.reshape(-1, problem.n_outputs), axis=1)
 
 
 def weight_of_rows(problem, z):
@@ -281,7 +274,7 @@ def cost_of_pass(problem):
     """Return what a gradient over the rows costs, in values of X read."""
     K = problem.n_outputs
     values = problem.values_per_row
-    products = K * values if K == 1 or sp.issparse(problem.X) else values * (1 + 2 * K * BLAS)
+    products = K * values if K == 1 or problem.is_sparse else values * (1 + 2 * K * BLAS)
     return problem.n_samples * (products + K * LOSS)
 
 
@@ -303,7 +296,7 @@ def cost_of_hessian(problem, columns=None):
 def _cost_of_rows(problem, columns):
     n = problem.n_samples
     N = n * problem.n_outputs if problem.loss == "softmax" else n
-    products = 0.0 if columns is not None and columns.has_rows else n * problem.n_features * (n / 2 * BLAS + 1)
+    products = 0.0 if columns is not None and columns.has_rows(problem) else n * problem.n_features * (n / 2 * BLAS + 1)
     return products + N**3 / 3 * BLAS
 
 
@@ -317,7 +310,7 @@ def _cost_of_packing(problem, blocks):
 
 
 def _cost_of_scattering(problem):
-    if not sp.issparse(problem.X):
+    if not problem.is_sparse:
         return np.inf
     return SCATTERED * _squared_nonzeros(problem).sum() / 2 + problem.n_features**2
 

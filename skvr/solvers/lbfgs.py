@@ -1,7 +1,6 @@
 """L-BFGS whose initial matrix is an inverse Hessian, and which begins on growing samples of the rows."""
 
 import numpy as np
-import scipy.sparse as sp
 
 from skvr._validation import check_count
 from skvr.smoothness import direction_curvature
@@ -151,7 +150,7 @@ def automatic_memory(problem):
     if problem.n_outputs == 1:
         return MOST_PAIRS
     X = problem.X
-    size = sum(a.nbytes for a in (X.data, X.indices, X.indptr)) if sp.issparse(X) else X.nbytes
+    size = sum(a.nbytes for a in (X.data, X.indices, X.indptr)) if problem.is_sparse else X.nbytes
     pair = 2 * problem.zeros().nbytes
     return int(np.clip(max(size, SMALL_PAIRS) // pair, FEWEST_PAIRS, MOST_PAIRS))
 
@@ -178,6 +177,7 @@ class Descent:
         self.exact = False  # whether the preconditioner was the Hessian where it was formed
         self.decrement = np.inf
         self.pass_cost = cost_of_pass(problem)
+        self.gram_cost, self.hessian_cost = cost_of_gram(problem, columns), cost_of_hessian(problem, columns)
         self.by_rows = solver.preconditioner == "hessian" and is_cheap_by_rows(problem)
         self.cost = self.passes = self.since_refresh = self.pass_cost
 
@@ -207,17 +207,13 @@ class Descent:
         kind, coupled = self.kind, False
         cost, wait = 0.0, np.inf
         if kind == "hessian":
-            cost = wait = cost_of_hessian(problem, self.columns)
-            if self.by_rows:
-                if not self.columns.has_rows:
-                    wait = 0.0
-                    solves = problem.loss == "squared" and cost <= FEW_PASSES * self.pass_cost
-                    if self.passes < WAIT_OF_ROWS * cost and not solves:
-                        kind = "none"
-            elif problem.loss == "softmax":
+            cost = wait = self.hessian_cost
+            if self.by_rows and not self.columns.has_rows(problem):
+                kind, wait = "none" if self._waits_for_rows() else kind, 0.0
+            elif problem.loss == "softmax" and not self.by_rows:
                 coupled = len(self.theta) <= LARGEST_COUPLED and self.passes >= cost
                 if not coupled:
-                    cost = cost_of_gram(problem, self.columns)
+                    cost = self.gram_cost
                     wait = max(cost, KRONECKER_PASSES * self.pass_cost)
         if kind in ("diagonal", "none"):  # of the intercept's curvature, which takes no pass
             cost, wait = 0.0, self.passes / 2
@@ -230,6 +226,13 @@ class Descent:
             self.pairs.clear()
         self.cost += cost
         self.since_refresh = 0.0
+        if self.by_rows:
+            self.hessian_cost = cost_of_hessian(problem, self.columns)  # the products of the rows stay
+
+    def _waits_for_rows(self):
+        """Whether to go on without a matrix of the rows, which for squared loss is the solution."""
+        solves = self.problem.loss == "squared" and self.hessian_cost <= FEW_PASSES * self.pass_cost
+        return self.passes < WAIT_OF_ROWS * self.hessian_cost and not solves
 
     def _direction(self):
         """Return -B gradient by the two-loop recursion, each task with inner products of its own."""
@@ -244,7 +247,7 @@ class Descent:
         if self.pairs and not self.preconditioner.knows_size:
             self.preconditioner.resize(*self.pairs[-1][:2])
         r = self.preconditioner.solve(r, theta)
-        if self.by_rows and self.preconditioner.knows_size:  # which has products with the rows
+        if self.by_rows and self.exact:  # which has products with the rows
             self._count_pass()
         if not self.pairs and not self.preconditioner.knows_size:
             size = safe_ratio(problem.dot_by_task(self.gradient, r), direction_curvature(problem, r))

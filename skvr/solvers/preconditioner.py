@@ -9,7 +9,6 @@ import scipy.linalg
 
 from skvr.smoothness import CURVATURE
 from skvr.solvers.hessian import (
-    RANK_TOLERANCE,
     class_covariance,
     factorise,
     gram,
@@ -19,6 +18,7 @@ from skvr.solvers.hessian import (
     roots_of_rows,
     weight_of_rows,
 )
+from skvr.solvers.triangle import RANK_TOLERANCE
 from skvr.solvers.woodbury import RowFactor, has_fewer_rows, is_cheap_by_rows
 
 KINDS = ("hessian", "nystrom", "diagonal", "none")

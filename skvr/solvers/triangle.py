@@ -12,6 +12,8 @@ from scipy.linalg.lapack import dtfttr, dtrttf
 from skvr.solvers import lapack
 
 BLOCK = 2**14  # entries that are scaled at a time: their factors stay in the cache
+# Pivots and relative eigenvalues of a Hessian with unit diagonal below this are rounding errors.
+RANK_TOLERANCE = 1e-14
 SMALL = 512  # rows of a square of 2 MB: as such it is added to faster, by up to a third where the rows are few
 
 

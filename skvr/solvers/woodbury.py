@@ -4,23 +4,20 @@ N. Higham, "Accuracy and stability of numerical algorithms", 2002, eq. 26.13 (Sh
 """
 
 import numpy as np
-import scipy.sparse as sp
 from scipy.linalg.blas import dsyrk
 from scipy.linalg.lapack import dtrttf
 
-from skvr.solvers.triangle import Triangle
+from skvr.problem import BLOCK_VALUES
+from skvr.solvers.triangle import RANK_TOLERANCE, Triangle
 
 FEWEST_COLUMNS = 200  # up to so many a matrix of the columns takes a fraction of a millisecond
-BLOCK_VALUES = 2**18  # values of centred columns that are held at a time: 2 MB
 LARGEST_COUPLED = 2000  # parameters of K classes, or K times their rows, up to which their whole Hessian is formed
 COUPLED_PER_COLUMN = 2  # K times the rows over the columns: beyond, a Kronecker product of the columns is faster
-RANK_TOLERANCE = 1e-14
-LARGEST_CONDITION = 1e14  # of the matrix of the rows: beyond, a penalty is a rounding error
 
 
 def has_fewer_rows(problem):
     """Whether the Hessian has fewer rows that way: dense rows, fewer than columns that are many, and a penalty."""
-    fewer = not sp.issparse(problem.X) and problem.n_features + 1 > max(problem.n_samples, FEWEST_COLUMNS)
+    fewer = not problem.is_sparse and problem.n_features + 1 > max(problem.n_samples, FEWEST_COLUMNS)
     return fewer and bool(problem.alpha.min() > 0)
 
 
@@ -76,13 +73,11 @@ class RowFactor:
     """
 
     def __init__(self, rows, scale, roots, alpha):
-        self.rows, self.scale = rows, scale[:, None]
-        self.L = roots.transpose(0, 2, 1)  # L_i'
-        self.n, self.K = roots.shape[:2]
-        n, K = self.n, self.K
-        self.stacked = stacked = self.L.reshape(-1, K)
+        self.rows, self.scale, self.L = rows, scale[:, None], roots
+        n, K = roots.shape[:2]
+        self.stacked = stacked = roots.transpose(0, 2, 1).reshape(-1, K)
         trace = np.diag(rows.products) @ (roots**2).sum(axis=(1, 2))  # of U'U, at least its largest eigenvalue
-        self.alpha = max(alpha, trace / n / LARGEST_CONDITION)
+        self.alpha = max(alpha, RANK_TOLERANCE * trace / n)  # a smaller penalty is a rounding error of M
         M = stacked @ stacked.T
         blocks = M.reshape(n, K, n, K)
         blocks *= rows.products[:, None, :, None]  # in place: M may be the largest array of a fit
@@ -96,25 +91,25 @@ class RowFactor:
 
     def solve(self, g):
         """Return the product with g of shape (K q,) or (K q, m), q = n_features + 1."""
-        n, K = self.n, self.K
-        g_w, g_b = np.split(g.reshape(K, -1, g.size // (K * (len(self.scale) + 1))), [len(self.scale)], axis=1)
-        v = self.scale * g_w
+        n, K = self.L.shape[:2]
+        blocks = g.reshape(K, len(self.scale) + 1, -1)
+        v, g_b = self.scale * blocks[:, :-1], blocks[:, -1]
         a = self.M.solve(self._transposed_times(v) / self.alpha)
         b = np.zeros_like(g_b)
         if self.rows.problem.fit_intercept:
-            b[:, 0] = self.schur_inverse @ (g_b[:, 0] - self.stacked.T @ a / n)
-            a += self.of_intercepts @ b[:, 0]
+            b = self.schur_inverse @ (g_b - self.stacked.T @ a / n)
+            a += self.of_intercepts @ b
         w = self.scale / self.alpha * (v - self._times(a) / n)
-        return np.concatenate([w, b], axis=1).reshape(g.shape)
+        return np.concatenate([w, b[:, None]], axis=1).reshape(g.shape)
 
     def _transposed_times(self, v):
         """Return U' v for v of shape (K, p, m): (n K, m)."""
         K, p, m = v.shape
         products = self.rows.times(v.transpose(1, 0, 2).reshape(p, K * m))
-        return (self.L @ products.reshape(-1, K, m)).reshape(-1, m)
+        return (self.L.transpose(0, 2, 1) @ products.reshape(-1, K, m)).reshape(-1, m)
 
     def _times(self, a):
         """Return U a for a of shape (n K, m): (K, p, m)."""
-        m = a.shape[1]
-        products = self.L.transpose(0, 2, 1) @ a.reshape(-1, self.K, m)
-        return self.rows.transposed_times(products.reshape(-1, self.K * m)).reshape(-1, self.K, m).transpose(1, 0, 2)
+        K, m = self.L.shape[1], a.shape[1]
+        products = self.L @ a.reshape(-1, K, m)
+        return self.rows.transposed_times(products.reshape(-1, K * m)).reshape(-1, K, m).transpose(1, 0, 2)
