@@ -17,7 +17,7 @@ import numpy as np
 from skvr.intercept import best_intercept
 from skvr.smoothness import CURVATURE
 
-EPS, LARGEST = np.finfo(np.float64).eps, np.finfo(np.float64).max
+EPS = np.finfo(np.float64).eps
 UNRESOLVED = 1e-6  # times the mean residual: a gradient in b that is more than rounding errors
 ROUNDINGS = 16  # roundings of half an eps each that a gradient entry may gather, in the worst case seen
 
@@ -146,7 +146,7 @@ class Certificate:
         if self.any_free:
             largest = self.null_scale.max(axis=1, initial=0.0)
             floor = np.where(self.free, noise / (largest if problem.loss == "squared" else largest.max()), floor)
-        return np.minimum(np.where(np.isnan(floor), 0.0, floor), LARGEST)
+        return np.nan_to_num(floor, nan=0.0)
 
     def _separated(self, z, intercept):
         """Whether every row lies on its right side, which proves that the classes are linearly separable."""

@@ -260,9 +260,7 @@ class FiniteSum:
             value += of_slice[0]
             gradient += of_slice[1]
         value = value / self.n_samples + self.by_task(self.penalty(theta))
-        gradient /= self.n_samples
-        self.coef(gradient)[:] += self.alpha[:, None] * self.coef(theta)
-        return value, gradient
+        return value, gradient / self.n_samples + self.penalty_gradient(theta)
 
     def penalty_gradient(self, theta):
         """Return alpha w, flat as theta, with zeros for the intercepts."""

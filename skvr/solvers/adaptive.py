@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-import scipy.sparse as sp
 
 from skvr import _kernels
 from skvr._validation import check_flag, check_number
@@ -68,7 +67,7 @@ class _Adaptive(FirstOrder):
 
     def _automatic_batch(self, problem):
         rule = self._rule([np.zeros(1)] * self.n_moments, 0)  # of its kind: no state is needed to ask
-        if not sp.issparse(problem.X) or problem.kernels.is_lazy(rule, DEFAULT_BATCH):
+        if not problem.is_sparse or problem.kernels.is_lazy(rule, DEFAULT_BATCH):
             return DEFAULT_BATCH
         # A step costs O(p), so a batch should have as many non-zeros.
         return max(DEFAULT_BATCH, -(-problem.n_features * problem.X.shape[0] // max(1, problem.X.nnz)))

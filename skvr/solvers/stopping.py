@@ -6,7 +6,6 @@ from collections import deque
 from numbers import Real
 
 import numpy as np
-import scipy.sparse as sp
 from sklearn.base import clone
 
 from skvr._warnings import warn_of_convergence
@@ -192,7 +191,7 @@ def _advice(problem, solver, step_size):
     rms = np.sqrt(problem.second_moment())
     used = rms > 0
     if np.any(used) and rms[used].max() > 10 * rms[used].min():
-        scaler = "MaxAbsScaler" if sp.issparse(problem.X) else "StandardScaler"
+        scaler = "MaxAbsScaler" if problem.is_sparse else "StandardScaler"
         return (
             f"The columns of X differ in scale by up to {rms[used].max() / rms[used].min():.1e} (column "
             f"{int(np.argmax(rms))} is the largest). Scale them, for example with sklearn.preprocessing.{scaler}."
