@@ -11,8 +11,8 @@ solver the whole curvature of F.
 # %%
 # Ten hidden causes
 # -----------------
-# Each column is a mix of ten hidden variables plus noise, in units that differ by a factor of a few hundred. The class
-# depends on three of the hidden variables.
+# Each column is a mix of ten hidden variables plus noise, in units that differ by a factor of about a thousand. The
+# class depends on three of the hidden variables.
 import matplotlib.pyplot as plt
 import numpy as np
 

@@ -41,9 +41,10 @@ class LBFGS(Solver):
     ----------
     preconditioner : {"hessian", "nystrom", "diagonal", "none"}, default="hessian"
         H. "hessian": the matrix, in centred and scaled columns; for K classes the Kronecker product of their covariance
-        and a Gram matrix, and the whole matrix later where it has at most 2000 rows. Of dense rows, fewer than columns,
-        its inverse comes from a matrix of the rows, once passes have cost twice as much. "nystrom": rank 50 plus the
-        penalty. "diagonal": the curvature of each coordinate in centred columns. "none": the identity in these.
+        and a Gram matrix, and the whole matrix later where it has at most 2000 rows. Of dense rows, fewer than columns
+        and these more than 200, its inverse comes from a matrix of the rows: once passes have cost twice as much, for
+        squared loss at once where it is cheap. "nystrom": rank 50 plus the penalty. "diagonal": the curvature of each
+        coordinate in centred columns. "none": the identity in these.
     memory : int or "auto", default="auto"
         Pairs of changes that B remembers. "auto" is 20, and for several outputs fewer, but at least 8, where 20 would
         take more memory than X and more than 8 MB.
