@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from problems import CURVATURE, LAYOUTS, LOSSES, assert_close, compiled, each, make_problem, random_point, theta_of
-from reference import Problem, join, shuffle, xoshiro256
+from reference import Problem, join, random_below, shuffle, xoshiro256
 from scipy.stats import chi2
 
 from skvr import LogisticRegression, _kernels, solvers
@@ -131,6 +131,15 @@ def test_shuffles_are_those_of_the_slow_twin(n):
         np.testing.assert_array_equal(np.sort(rows), np.arange(5, n + 5))
 
 
+@each(n=[1, 2, 3, 1000, 2**40])
+def test_independent_draws_are_those_of_the_slow_twin(n):
+    seed = np.random.default_rng(n).integers(2**64, size=4, dtype=np.uint64)
+    rows, bits = np.full(1000, -1), xoshiro256(seed)
+    _kernels.draw(rows, n, seed)
+    assert rows.tolist() == [random_below(n, bits) for _ in rows]
+    assert len(np.unique(rows)) > min(n, 1000) / 2
+
+
 @each(n=[2, 3, 5])
 def test_all_orders_are_drawn_alike(n):
     """Pearson's chi-square is above its 1 - 1e-6 quantile once in a million seeds; the seed is fixed."""
@@ -156,14 +165,17 @@ def test_every_row_is_as_likely_at_every_place():
     assert chi2.ppf(1e-6, (n - 1) ** 2) <= statistic <= chi2.ppf(1 - 1e-6, (n - 1) ** 2)
 
 
-def test_what_cannot_be_shuffled_is_refused():
+@pytest.mark.parametrize("call", [_kernels.shuffle, lambda rows, seed: _kernels.draw(rows, 6, seed)])
+def test_what_cannot_be_shuffled_or_drawn_is_refused(call):
     seed = np.ones(4, dtype=np.uint64)
     for rows in (np.arange(6, dtype=np.int32), np.arange(6)[::2], np.arange(6.0), [1, 2]):
         with pytest.raises(TypeError, match="incompatible function arguments"):
-            _kernels.shuffle(rows, seed)
+            call(rows, seed)
     for wrong in (np.ones(3, dtype=np.uint64), np.zeros(4, dtype=np.uint64)):
         with pytest.raises(ValueError, match="seed must"):
-            _kernels.shuffle(np.arange(6), wrong)
+            call(np.arange(6), wrong)
+    with pytest.raises(ValueError, match="n must be positive"):
+        _kernels.draw(np.arange(6), 0, seed)
 
 
 @each(loss=LOSSES, weighted=[True, False])

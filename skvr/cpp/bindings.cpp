@@ -70,14 +70,25 @@ NB_MODULE(_kernels, m) {
              "L"_a.noconvert(), "squared_norm"_a.noconvert(), "multiple"_a, "lower"_a);
 
     using release = nb::call_guard<nb::gil_scoped_release>;
+    const auto require_seed = [](const Array<const uint64_t>& seed) {
+        require(seed.size() == 4, "seed must have 4 entries");
+        require(std::any_of(seed.data(), seed.data() + 4, [](uint64_t s) { return s != 0; }),
+                "seed must not be all zeros");
+    };
     m.def("shuffle",
-          [](Array<int64_t> rows, Array<const uint64_t> seed) {
-              require(seed.size() == 4, "seed must have 4 entries");
-              require(std::any_of(seed.data(), seed.data() + 4, [](uint64_t s) { return s != 0; }),
-                      "seed must not be all zeros");
+          [=](Array<int64_t> rows, Array<const uint64_t> seed) {
+              require_seed(seed);
               shuffle(rows.data(), rows.size(), seed.data());
           },
           "rows"_a.noconvert(), "seed"_a.noconvert(), release(), "Bring the rows in a random order, in place.");
+    m.def("draw",
+          [=](Array<int64_t> rows, size_t n, Array<const uint64_t> seed) {
+              require_seed(seed);
+              require(n > 0, "n must be positive");
+              draw(rows.data(), rows.size(), n, seed.data());
+          },
+          "rows"_a.noconvert(), "n"_a, "seed"_a.noconvert(), release(),
+          "Fill in independent rows, each of n with the same probability.");
     nb::class_<Kernels>(m, "FiniteSum")
         .def("raw_predictions", &Kernels::raw_predictions, "order"_a.noconvert(), "theta"_a.noconvert(),
              "z"_a.noconvert(), release())

@@ -175,7 +175,7 @@ public:
         if (direction) lazy.push_back({direction, A, A});
         if (centre) lazy.push_back({centre, A, A});
         const double nonzeros_per_row = double(data.rows.n_nonzeros) / double(data.rows.n_rows) + 1;
-        flush_interval = 64 + size_t(4 * double(data.rows.n_features) / nonzeros_per_row);
+        flush_interval = 128 + size_t(4 * double(data.rows.n_features) / nonzeros_per_row);
     }
 
     void predict(size_t i, double* z) const {

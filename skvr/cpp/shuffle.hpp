@@ -1,5 +1,5 @@
-// A random order of the rows, drawn anew every epoch: where rows have few values, NumPy's costs as much as half a pass
-// over them. A function of its seed, which Python draws.
+// The rows of an epoch in random order, or drawn independently: where rows have few values, NumPy's draws cost as much as
+// half a pass over them. Functions of their seed, which Python draws.
 #pragma once
 
 #include <cstddef>
@@ -67,6 +67,12 @@ inline uint64_t random_below(uint64_t bound, RandomBits& bits) {
 inline void shuffle(int64_t* rows, size_t n, const uint64_t* seed) {
     RandomBits bits(seed);
     for (size_t left = n; left > 1; --left) std::swap(rows[left - 1], rows[random_below(left, bits)]);
+}
+
+// Independent draws, each of n rows with the same probability.
+inline void draw(int64_t* rows, size_t n_draws, size_t n, const uint64_t* seed) {
+    RandomBits bits(seed);
+    for (size_t s = 0; s < n_draws; ++s) rows[s] = int64_t(random_below(n, bits));
 }
 
 }  // namespace skvr

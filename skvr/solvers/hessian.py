@@ -43,7 +43,7 @@ class Columns:
         self.data_scale = np.where(self.empty, np.inf, self.scale)
         # Where no mean is large beside its column's variation, centring may follow the sums.
         self.nearly_centred = bool(np.all(mean**2 <= 100 * variance, where=~self.empty))
-        self._rows = None
+        self._rows = self._values = None
 
     def rows(self, problem):
         """Return the `CentredRows` of a problem, made once."""
@@ -54,6 +54,16 @@ class Columns:
     def has_rows(self, problem):
         """Whether there are its `rows` already."""
         return self._rows is not None and self._rows.problem is problem
+
+    def triangle_values(self, n):
+        """Return room for a triangle of n rows, that of the last where it has as many.
+
+        A fit drops a matrix before it forms the next. Were the room given back in between, small arrays would settle in
+        it, and the next triangle would take another.
+        """
+        if self._values is None or len(self._values) != n * (n + 1) // 2:
+            self._values = np.empty(n * (n + 1) // 2)
+        return self._values
 
     def unscaled(self):
         """Return what centres the columns alone."""
@@ -108,13 +118,15 @@ def packed_gram(problem, columns, root):
         problem.kernels.scaled_rows(rows, root[rows].ravel(), columns.mean, 1 / columns.data_scale, Z.ravel())
         return Z
 
-    return sum_of_products(K * q, map(scaled_rows, problem.row_slices(height)), 1 / problem.n_samples)
+    blocks = map(scaled_rows, problem.row_slices(height))
+    return sum_of_products(K * q, blocks, 1 / problem.n_samples, columns.triangle_values(K * q))
 
 
 def _scattered_gram(problem, columns, weight):
     """Gram matrix of the sparse rows as they are, centred and scaled afterwards."""
     p = problem.n_features
-    out = Triangle(p + 1)
+    out = Triangle(p + 1, columns.triangle_values(p + 1))
+    out.values[:] = 0
     products = _squared_nonzeros(problem).sum() / problem.n_samples
     for rows in problem.row_slices(max(1, int(SCATTERED_VALUES / max(1.0, products)))):
         problem.kernels.add_gram(rows, weight[rows], out.values)

@@ -52,7 +52,7 @@ class Shuffled(Sampling):
 
     def draw(self, rng):
         rows = self.problem.draw_from(np.arange(self.problem.n_samples, dtype=np.int64))
-        _kernels.shuffle(rows, rng.integers(2**64 - 1, size=4, dtype=np.uint64, endpoint=True))
+        _kernels.shuffle(rows, _seed(rng))
         return rows
 
 
@@ -69,8 +69,9 @@ class Uniform(Sampling):
     with_replacement = True
 
     def draw(self, rng):
-        n = self.problem.n_samples
-        return self.problem.draw_from(rng.integers(0, n, size=n, dtype=np.int64))
+        rows = np.empty(self.problem.n_samples, dtype=np.int64)
+        _kernels.draw(rows, len(rows), _seed(rng))
+        return self.problem.draw_from(rows)
 
 
 class Lipschitz(Sampling):
@@ -105,6 +106,11 @@ def check_sampling(sampling, accepted, refused):
         return
     reason = f": {refused[sampling]}" if isinstance(sampling, str) and sampling in refused else ""
     raise ValueError(f"sampling must be one of {list(accepted)}, got {sampling!r}{reason}.")
+
+
+def _seed(rng):
+    """Return 256 random bits for a kernel's generator."""
+    return rng.integers(2**64 - 1, size=4, dtype=np.uint64, endpoint=True)
 
 
 def half_uniform(size):

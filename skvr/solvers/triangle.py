@@ -17,10 +17,14 @@ RANK_TOLERANCE = 1e-14
 SMALL = 512  # rows of a square of 2 MB: as such it is added to faster, by up to a third where the rows are few
 
 
-def sum_of_products(n, blocks, factor):
-    """Return the `Triangle` of `factor` times the sum of Z'Z over `blocks` Z, C-ordered and of n columns."""
+def sum_of_products(n, blocks, factor, values=None):
+    """Return the `Triangle` of `factor` times the sum of Z'Z over `blocks` Z, C-ordered and of n columns.
+
+    A large one takes the place of the `values` of another, where given.
+    """
     if n > SMALL:
-        values = np.zeros(n * (n + 1) // 2)
+        values = np.zeros(n * (n + 1) // 2) if values is None else values
+        values[:] = 0
         for Z in blocks:
             lapack.add_products(n, factor, Z, values)
     else:
