@@ -19,23 +19,10 @@ NOISE_PROBES = 4  # each costs a pass; their mean is right to about 1 / sqrt(4)
 NEGLIGIBLE_PENALTY = 1e-200  # mu below this is 0: the PL schedule of a smaller one overflows
 
 
-def row_curvature(problem, metric=None):
-    """Return L_i - alpha of every row, c w_i (||x_i||^2 + 1), shape (n_samples in X,).
-
-    Parameters
-    ----------
-    problem : FiniteSum
-        The data.
-    metric : ndarray of shape (n_features + 1,), default=None
-        Diagonal metric in which the norm is taken, the intercept's entry last.
-    """
+def row_curvature(problem):
+    """Return L_i - alpha of every row, c w_i (||x_i||^2 + 1), shape (n_samples in X,)."""
     with np.errstate(over="ignore"):
-        if metric is None:
-            norms = problem.squared_row_norms + problem.fit_intercept
-        else:
-            norms = problem.standardised_row_norms(np.zeros(problem.n_features), 1 / np.sqrt(metric[:-1]))
-            norms += metric[-1] * problem.fit_intercept
-        curvature = CURVATURE[problem.loss] * problem.weight * norms
+        curvature = CURVATURE[problem.loss] * problem.weight * (problem.squared_row_norms + problem.fit_intercept)
     if not np.all(np.isfinite(curvature)):
         row = int(np.flatnonzero(~np.isfinite(curvature))[0])
         raise ValueError(

@@ -235,8 +235,8 @@ def initial_gradients(problem, x, initial_table):
 
 
 @method
-def sag(problem, x, order, steps, initial_table, metric=1.0, relative_draws=None):
-    """Lecture, "SAG". The mean of the table is over the rows seen so far; `metric` scales the coordinates of a step.
+def sag(problem, x, order, steps, initial_table, relative_draws=None):
+    """Lecture, "SAG". The mean of the table is over the rows seen so far.
 
     `relative_draws` holds the n q_i of rows drawn with probabilities q_i, which SAG itself makes no use of.
     """
@@ -245,12 +245,12 @@ def sag(problem, x, order, steps, initial_table, metric=1.0, relative_draws=None
         d = 1.0 if relative_draws is None else relative_draws[i]
         step = step_size(steps, k, problem, [i], x, d)
         g[i], seen[i] = problem.loss_gradients(x)[i], True
-        x = x - step * metric * (g.sum(axis=0) / seen.sum() + problem.penalty_gradient(x))
+        x = x - step * (g.sum(axis=0) / seen.sum() + problem.penalty_gradient(x))
         yield x
 
 
 @method
-def saga(problem, x, order, steps, initial_table, metric=1.0, relative_draws=None):
+def saga(problem, x, order, steps, initial_table, relative_draws=None):
     """Lecture, "Key idea of variance reduction": X - Y + E[Y] with Y the table of SAG. Defazio et al. (2014), eq. 7.
 
     Lecture, "SAG non-uniform sampling": with probabilities q_i the draw is one of f_i / (n q_i), whose mean is f.
@@ -260,7 +260,7 @@ def saga(problem, x, order, steps, initial_table, metric=1.0, relative_draws=Non
         d = 1.0 if relative_draws is None else relative_draws[i]
         step = step_size(steps, k, problem, [i], x, d)
         new, seen[i] = problem.loss_gradients(x)[i], True
-        x = x - step * metric * ((new - g[i]) / d + g.sum(axis=0) / seen.sum() + problem.penalty_gradient(x))
+        x = x - step * ((new - g[i]) / d + g.sum(axis=0) / seen.sum() + problem.penalty_gradient(x))
         g[i] = new
         yield x
 

@@ -20,7 +20,7 @@ from skvr._validation import canonical
 from skvr.solvers import SOLVERS
 
 ESTIMATORS = [LogisticRegression, Ridge, RidgeClassifier]
-OBJECTS = [solvers.Newton(), solvers.LBFGS(), solvers.LBFGS("none"), solvers.PreconditionedSVRG(), solvers.ScaledSAGA()]
+OBJECTS = [solvers.Newton(), solvers.LBFGS(), solvers.LBFGS("none"), solvers.PreconditionedSVRG()]
 ALL_SOLVERS = [*SOLVERS, *OBJECTS, solvers.SDCA()]
 STREAMING = ["sgd", "minibatch", "adagrad", "rmsprop", "adadelta", "adam"]
 LAYOUTS = {"dense": lambda X: X, "csr": sp.csr_matrix, "csc": sp.csc_array}
@@ -484,7 +484,6 @@ BAD = [
     *(as_the_solver("LBFGS", **{"preconditioner": value}) for value in ("diag", None, 1)),
     *(as_the_solver("PreconditionedSVRG", **{"preconditioner": value}) for value in ("diag", None, 1)),
     *(as_the_solver("PreconditionedSVRG", **{"batch_size": value}) for value in (0, "geometric", None)),
-    *(as_the_solver("ScaledSAGA", **{"step_size": value}) for value in (0, -1, "line-search", solvers.Constant(1.0))),
     *(
         {"step_size": policy}
         for value in (0.0, -1.0, np.nan, "0.1", None, True)
@@ -570,7 +569,6 @@ ENDS = [
     *as_each("Adam", beta_1=[0, np.float32(0.9), Fraction(1, 2), 1 - 2**-53], beta_2=[0, 1 - 2**-53]),
     *as_each("LBFGS", memory=[0, 1, 10**9], preconditioner=["diagonal", "nystrom", "hessian", "none"]),
     *as_each("PreconditionedSVRG", batch_size=[1, 10**9, 0.5], preconditioner=["diagonal", "nystrom", "none"]),
-    *as_each("ScaledSAGA", step_size=[1e-300, 1e300, 1]),
 ]
 PENALTIES = {
     LogisticRegression: [{"C": C} for C in (np.inf, 1e308, 1e-300, 1e100, 1e-100, np.float32(2), 3, Fraction(1, 3))],

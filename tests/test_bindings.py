@@ -8,13 +8,13 @@ from problems import N_FEATURES, N_ROWS, compiled, each, make_problem
 
 from skvr import _kernels
 
-ORDER, GROUP = np.arange(N_ROWS, dtype=np.int64), np.zeros(N_FEATURES + 1, dtype=np.int64)
+ORDER = np.arange(N_ROWS, dtype=np.int64)
 THETA, ROWS, OUTPUTS = np.zeros(3 * N_FEATURES + 3), np.zeros(3 * N_ROWS), np.zeros(3)
 CURVATURE, PER_ROW, FEATURES, ONE_OUTPUT = np.zeros(1), np.zeros(N_ROWS), np.zeros(N_FEATURES), np.zeros(N_FEATURES + 1)
 DRAWN, DRAWN_OUTPUTS = np.zeros(N_ROWS), np.zeros(3 * N_ROWS)  # as many as rows are drawn
 DRAWN_COLUMNS, GRAM = np.zeros(N_ROWS * (N_FEATURES + 1)), np.zeros((N_FEATURES + 1) * (N_FEATURES + 2) // 2)
 STEPS, STANDARD = dict(order=ORDER, steps=DRAWN_OUTPUTS), dict(order=ORDER, mean=FEATURES, inverse_scale=FEATURES)
-SAGA = dict(n_seen=N_ROWS, metric=np.ones(2), group=GROUP, frequency=PER_ROW)
+SAGA = dict(n_seen=N_ROWS, frequency=PER_ROW)
 SAG = dict(SAGA, initial_residual=ROWS, centre=THETA)
 SDCA = dict(n_samples=1.0, squared_norm=PER_ROW, intercept_square=0.0)
 VALID = {  # what every method reads, and the arrays it writes to
@@ -75,7 +75,7 @@ def test_arrays_that_do_not_fit_are_refused(method, layout):
             with pytest.raises(TypeError, match="incompatible function arguments"):
                 call(method, layout, **{name: wrong})
         for wrong in (a[1:], np.append(a, a[0])):
-            if name not in ("order", "metric"):  # these fit in any length
+            if name != "order":  # which fits in any length
                 with pytest.raises(ValueError, match=r"size|must"):
                     call(method, layout, **{name: wrong})
     for row in (-1, N_ROWS, 2**62):
@@ -88,10 +88,9 @@ def test_numbers_that_do_not_fit_are_refused():
         for batch in (-1, 0, 2, N_ROWS):  # 2, N_ROWS: not the batch that the steps are for
             with pytest.raises((TypeError, ValueError), match=r"arguments|batch|eta"):
                 call(method, batch=batch)
-    for wrong in (dict(n_seen=N_ROWS + 1), dict(group=None), dict(group=GROUP - 1), dict(group=GROUP + 2)):
-        for method in ("sag_epoch", "saga_epoch"):
-            with pytest.raises(ValueError, match=r"n_seen|group"):
-                call(method, **wrong)
+    for method in ("sag_epoch", "saga_epoch"):
+        with pytest.raises(ValueError, match="n_seen"):
+            call(method, n_seen=N_ROWS + 1)
     for wrong in (dict(centre=None), dict(initial_residual=None)):
         with pytest.raises(ValueError, match="go together"):
             call("sag_epoch", **wrong)

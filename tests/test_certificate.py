@@ -19,7 +19,7 @@ from skvr.solvers import SOLVERS
 
 KINDS = {LogisticRegression: (2, 3, 4), RidgeClassifier: (2, 3), Ridge: (1, 2)}  # classes, or targets
 LAYOUTS = [np.asarray, sp.csr_matrix, sp.csc_array]
-OBJECTS = [solvers.Newton(), solvers.LBFGS(), solvers.LBFGS("none"), solvers.ScaledSAGA(), solvers.PreconditionedSVRG()]
+OBJECTS = [solvers.Newton(), solvers.LBFGS(), solvers.LBFGS("none"), solvers.PreconditionedSVRG()]
 
 
 @st.composite

@@ -96,18 +96,6 @@ def test_sparse_prediction_equals_dense():
     np.testing.assert_allclose(model.predict_proba(sp.csc_matrix(X)), model.predict_proba(X), rtol=1e-10)
 
 
-@pytest.mark.parametrize("layout", [np.asarray, sp.csr_matrix])
-def test_scaled_saga_does_not_see_the_scale_of_columns(layout):
-    rng = np.random.default_rng(0)
-    X = rng.standard_normal((300, 20))
-    y = (X[:, 0] - X[:, 1] + rng.standard_normal(300) > 0).astype(int)
-    scale = 4.0 ** rng.integers(-5, 6, 20)  # powers of 4 and a negligible penalty: the very same steps
-    solver = solvers.ScaledSAGA()
-    plain = LogisticRegression(C=1e12, solver=solver, tol=None, max_iter=20, random_state=0).fit(layout(X), y)
-    scaled = LogisticRegression(C=1e12, solver=solver, tol=None, max_iter=20, random_state=0).fit(layout(X * scale), y)
-    np.testing.assert_allclose(scaled.coef_ * scale, plain.coef_, rtol=1e-6)
-
-
 @pytest.mark.parametrize("solver", solvers.SOLVERS)
 def test_a_pickled_model_predicts_alike(solver):
     X, y = load_iris(return_X_y=True)

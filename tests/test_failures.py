@@ -25,7 +25,6 @@ OPTIONS = [
     solvers.LBFGS(),
     solvers.SDCA(),
     solvers.PreconditionedSVRG(),
-    solvers.ScaledSAGA(),
     solvers.SAG(average=True, initial_table="gradient"),
     solvers.SVRG(step_size="line-search", snapshot="average", sampling="lipschitz"),
     solvers.MiniBatch(momentum=0.9, average=True, batch_size="adaptive"),

@@ -65,8 +65,6 @@ class Fuzzer:
             return self.pick([1, 1, 2, 4, 0, -1, 2**63])
         if name == "rule":
             return self.rule()
-        if name == "group" and self.pick([True, False]):
-            return self.rng.integers(-1, 4, self.p + 1) if self.pick([True, False]) else np.zeros(self.p + 1, int)
         if self.rng.random() < 0.9:
             return self.rng.standard_normal(self.pick(sizes_of(name, self.n, self.p, self.K, drawn)))
         return self.array()
@@ -150,6 +148,6 @@ def sizes_of(name, n, p, K, drawn):
         **{key: [p] for key in ["mean", "inverse_scale", "stored", "first", "second"]},
         **{key: [K, 1] for key in ["shift", "value"]},
         **{"weight": [n, drawn], "centre": [flat, p], "gradient": [flat, K], "r": [n * K, drawn * K]},
-        **{"out": [flat, drawn * (p + 1)], "hessian": [K * K, 1], "metric": [3], "group": [p + 1], "root": [drawn]},
+        **{"out": [flat, drawn * (p + 1)], "hessian": [K * K, 1], "root": [drawn]},
         "gram": [(p + 1) * (p + 2) // 2, (p + 1) ** 2],
     }[name]

@@ -16,7 +16,6 @@ from problems import (
     EPS,
     LAYOUTS,
     LOSSES,
-    N_FEATURES,
     N_OUTPUTS,
     N_ROWS,
     RTOL,
@@ -48,18 +47,15 @@ RULES = {
     "heavy_ball": {"momentum": 0.8},
     "nesterov": {"momentum": 0.8},
 }
-METRIC = np.resize([1.0, 0.25, 0.5], N_FEATURES + 1)
 RELATIVE_DRAWS = np.resize([1.0, 0.4, 2.5, 1.5, 0.7], N_ROWS)  # n q_i, any numbers: the rows of a test are given
 LINEAR, ADAPTIVE = {"sgd": ("sgd", {})}, {}
 for name in ("sag", "saga"):
     LINEAR[f"{name}-zeros"] = name, {"initial_table": "zeros"}
     LINEAR[f"{name}-gradient"] = name, {"initial_table": "gradient"}
-    LINEAR[f"{name}-metric"] = name, {"initial_table": "gradient", "metric": METRIC}
     LINEAR[f"{name}-nonuniform"] = name, {"initial_table": "gradient", "relative_draws": RELATIVE_DRAWS}
 LINEAR["sag-centred"] = "sag", {"initial_table": "centred"}
-ALL_OF_SAG = {"relative_draws": RELATIVE_DRAWS, "metric": METRIC}
 for table in ("zeros", "centred"):
-    LINEAR[f"sag-{table}-all"] = "sag", {"initial_table": table} | ALL_OF_SAG
+    LINEAR[f"sag-{table}-nonuniform"] = "sag", {"initial_table": table, "relative_draws": RELATIVE_DRAWS}
 for batch in (1, 7, N_ROWS):
     LINEAR[f"minibatch-{batch}"] = "minibatch", {"batch": batch}
     LINEAR[f"svrg-{batch}"] = "svrg", {"batch": batch}
@@ -67,7 +63,8 @@ for batch in (1, 7, N_ROWS):
 # Each of them with the sum of its iterates, with step sizes by line search, and a few with both.
 AVERAGED, SEARCHED = ({f"{method}-{option}": LINEAR[method] for method in LINEAR} for option in ("average", "search"))
 BOTH = {
-    f"{method}-search-average": LINEAR[method] for method in ("sgd", "sag-centred-all", "saga-nonuniform", "svrg-7")
+    f"{method}-search-average": LINEAR[method]
+    for method in ("sgd", "sag-centred-nonuniform", "saga-nonuniform", "svrg-7")
 }
 AVERAGED, SEARCHED = AVERAGED | BOTH, SEARCHED | BOTH
 LINEAR |= AVERAGED | SEARCHED
@@ -116,8 +113,6 @@ def run(method, P, problem, order, steps, cuts=(), multiple=2.0):
                 table, n_seen = residual, problem.n_samples
             else:
                 options |= {"initial_residual": residual, "centre": gradient}
-        if "metric" in parameters:
-            options |= zip(("metric", "group"), np.unique(parameters["metric"], return_inverse=True), strict=True)
     elif name in RULES:
         state = [np.zeros(theta.size) for _ in range({"adadelta": 2, "adam": 2, "amsgrad": 3}.get(name, 1))]
         rule = getattr(_kernels, name)(*state, **RULES[name])

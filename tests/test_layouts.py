@@ -12,12 +12,12 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from skvr import LogisticRegression, Ridge
 from skvr.problem import FiniteSum
-from skvr.solvers import LBFGS, SDCA, SOLVERS, Newton, PreconditionedSVRG, ScaledSAGA
+from skvr.solvers import LBFGS, SDCA, SOLVERS, Newton, PreconditionedSVRG
 
 SECOND_ORDER = [LBFGS(), LBFGS("none"), PreconditionedSVRG(batch_size=64)]
-ALL_SOLVERS = [*SOLVERS, ScaledSAGA(), *SECOND_ORDER]
+ALL_SOLVERS = [*SOLVERS, *SECOND_ORDER]
 # LBFGS(), which "auto" is here, forms a Hessian when it is cheap for the layout.
-SAME_STEPS = [*(name for name in SOLVERS if name != "auto"), Newton(), ScaledSAGA(), *SECOND_ORDER[1:]]
+SAME_STEPS = [*(name for name in SOLVERS if name != "auto"), Newton(), *SECOND_ORDER[1:]]
 FIXED = {"tol": None, "max_iter": 4, "random_state": 0}
 
 
@@ -107,7 +107,7 @@ def test_float32_keeps_its_type_and_agrees(solver, layout):
     np.testing.assert_array_equal(single.coef_, double.coef_.astype(np.float32))
 
 
-@pytest.mark.parametrize("solver", ["auto", "sag", "svrg", "adam", ScaledSAGA(), *SECOND_ORDER], ids=str)
+@pytest.mark.parametrize("solver", ["auto", "sag", "svrg", "adam", *SECOND_ORDER], ids=str)
 @pytest.mark.parametrize("layout", [np.ascontiguousarray, sp.csr_matrix])
 def test_X_is_neither_copied_nor_changed(layout, solver, monkeypatch):
     X, y = data()
@@ -140,7 +140,7 @@ def big(layout, seed=0):
 
 
 @pytest.mark.parametrize("layout", ["dense", "csr"])
-@pytest.mark.parametrize("solver", ["auto", "gd", "sag", "svrg", ScaledSAGA()], ids=str)
+@pytest.mark.parametrize("solver", ["auto", "gd", "sag", "svrg"], ids=str)
 def test_threads_do_not_change_a_bit(solver, layout):
     X, y = big(layout)
     assert any(library["user_api"] == "blas" for library in threadpool_info())

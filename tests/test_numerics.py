@@ -58,7 +58,6 @@ LAZY = [  # the solvers whose CSR rows carry w as a product times what the rows 
     solvers.SAGA(0.9999),
     solvers.SVRG(0.9999, batch_size=2),
     solvers.SVRG(0.9999, batch_size=1, snapshot="average"),
-    solvers.ScaledSAGA(0.9999),
     solvers.SGD(0.9999, momentum=0.5),  # a rule of its own, without a product
 ]
 

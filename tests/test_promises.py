@@ -22,7 +22,6 @@ OBJECTS = [
     solvers.LBFGS(),
     solvers.LBFGS("none"),
     solvers.PreconditionedSVRG(),
-    solvers.ScaledSAGA(),
     solvers.SGD(momentum=0.5, average=True),
     solvers.MiniBatch(batch_size=0.2, sampling="lipschitz"),
     solvers.SAG(initial_table="centred-gradient", average=True, sampling="lipschitz"),

@@ -122,13 +122,11 @@ NB_MODULE(_kernels, m) {
         .def("is_large_batch", &Kernels::is_large_batch, "batch"_a,
              "Whether `n_threads` threads share a step on so many rows.")
         .def("sag_epoch", &Kernels::sag_epoch, "order"_a.noconvert(), "steps"_a.noconvert(), "theta"_a.noconvert(),
-             "table"_a.noconvert(), "sum"_a.noconvert(), "n_seen"_a, "metric"_a.noconvert() = nb::none(),
-             "group"_a.noconvert() = nb::none(), "frequency"_a.noconvert() = nb::none(),
+             "table"_a.noconvert(), "sum"_a.noconvert(), "n_seen"_a, "frequency"_a.noconvert() = nb::none(),
              "initial_residual"_a.noconvert() = nb::none(), "centre"_a.noconvert() = nb::none(),
              "total"_a.noconvert() = nb::none(), release())
         .def("saga_epoch", &Kernels::saga_epoch, "order"_a.noconvert(), "steps"_a.noconvert(), "theta"_a.noconvert(),
-             "table"_a.noconvert(), "sum"_a.noconvert(), "n_seen"_a, "metric"_a.noconvert() = nb::none(),
-             "group"_a.noconvert() = nb::none(), "frequency"_a.noconvert() = nb::none(),
+             "table"_a.noconvert(), "sum"_a.noconvert(), "n_seen"_a, "frequency"_a.noconvert() = nb::none(),
              "total"_a.noconvert() = nb::none(), release())
         .def("svrg_epoch", &Kernels::svrg_epoch, "order"_a.noconvert(), "batch"_a, "steps"_a.noconvert(),
              "theta"_a.noconvert(), "snapshot_residual"_a.noconvert(), "full_gradient"_a.noconvert(),

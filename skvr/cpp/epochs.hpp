@@ -26,8 +26,7 @@ inline void batch_epoch(const Data& data, const int64_t* order, size_t n, size_t
         const double share = 1.0 / double(m);
         for (size_t t = 0; t < m; ++t) {
             const size_t i = size_t(order[first + t]);
-            prefetch(data, order, first + t, n, 0);
-            w.predict(i, &z[t * K]);
+            w.predict(i, &z[t * K], prefetch(data, order, first + t, n, 0));
             data.residual(i, &z[t * K], &r[t * K]);
             for (size_t k = 0; k < K; ++k) {
                 const double at_snapshot = snapshot_residual ? snapshot_residual[i * K + k] : 0.0;
@@ -76,19 +75,18 @@ struct Table {
     double n_samples = 0;
 };
 
-// w -= eta M (correction + mean of the g_i + alpha w) with g_i <- grad loss_i(w) in the mean. `correction` is a function
+// w -= eta (correction + mean of the g_i + alpha w) with g_i <- grad loss_i(w) in the mean. `correction` is a function
 // of g_i new - g_i old and of what it changed the mean by. Returns the new n_seen.
-template <class Data, class M, class Correction>
+template <class Data, class Correction>
 inline size_t table_epoch(const Data& data, const int64_t* order, size_t n, Steps<Data> steps, double* theta,
-                          double* total, Table table, M metric, Correction correction) {
+                          double* total, Table table, Correction correction) {
     const size_t K = data.n_outputs();
     std::vector<double> z(K), r(K), change(K), a(K);
-    Iterate<Data, M> w(data, theta, total, table.sum, metric, table.centre);
+    Iterate<Data> w(data, theta, total, table.sum, table.centre);
     for (size_t s = 0; s < n; ++s) {
         const size_t i = size_t(order[s]);
         double* g = table.residual + i * K;
-        prefetch(data, order, s, n, 0);
-        w.predict(i, z.data());
+        w.predict(i, z.data(), prefetch(data, order, s, n, 0));
         data.residual(i, z.data(), r.data());
         if (std::isnan(g[0])) {
             table.n_seen += 1;
@@ -110,19 +108,18 @@ inline size_t table_epoch(const Data& data, const int64_t* order, size_t n, Step
 }
 
 // sag: g_i <- grad loss_i(w), w -= eta (mean of the g + alpha w). Schmidt, Le Roux and Bach (2017), algorithm 1.
-template <class Data, class M>
+template <class Data>
 SKVR_ROW_CLONES size_t sag_epoch(const Data& data, const int64_t* order, size_t n, Steps<Data> steps, double* theta,
-                                 double* total, Table table, M metric) {
-    return table_epoch(data, order, n, std::move(steps), theta, total, table, metric,
-                       [](double, double) { return 0.0; });
+                                 double* total, Table table) {
+    return table_epoch(data, order, n, std::move(steps), theta, total, table, [](double, double) { return 0.0; });
 }
 
 // saga: w -= eta (g_i new - g_i old + old mean of the g + alpha w). Defazio, Bach and Lacoste-Julien (2014), eq. 7. The
 // old mean is the new mean less its change.
-template <class Data, class M>
+template <class Data>
 SKVR_ROW_CLONES size_t saga_epoch(const Data& data, const int64_t* order, size_t n, Steps<Data> steps, double* theta,
-                                  double* total, Table table, M metric) {
-    return table_epoch(data, order, n, std::move(steps), theta, total, table, metric,
+                                  double* total, Table table) {
+    return table_epoch(data, order, n, std::move(steps), theta, total, table,
                        [](double change, double change_of_mean) { return change - change_of_mean; });
 }
 

@@ -38,12 +38,12 @@ struct FiniteSum {
         prefetch_line<3>(weight + i);
     }
 
-    // z = W x_i + b
-    void predict(size_t i, const double* theta, double* z) const {
+    // z = W x_i + b; of dense rows, asks for the row `ahead` meanwhile
+    void predict(size_t i, const double* theta, double* z, size_t ahead = no_row) const {
         const size_t K = n_outputs();
         const double* intercept = theta + n_coefficients();
         for (size_t k = 0; k < K; ++k) z[k] = intercept[k];
-        rows.predict(i, theta, K, z);
+        rows.predict(i, theta, K, z, ahead);
     }
 
     // r = weight_i dloss/dz: the gradient of the row's weighted loss is r_k x_i
@@ -76,16 +76,17 @@ struct FiniteSum {
 
 // Rows are drawn at random, so no hardware foresees them: the epochs ask for the row that is drawn a few rows later,
 // half of it before a row's prediction and half after; twice as early for what says where the row is; and for its entry
-// in a table with K numbers a row.
+// in a table with K numbers a row. Returns that row, for the prediction to ask for where rows are dense.
 template <class Data>
-inline void prefetch(const Data& data, const int64_t* order, size_t s, size_t n, size_t half,
-                     const double* table = nullptr) {
+inline size_t prefetch(const Data& data, const int64_t* order, size_t s, size_t n, size_t half,
+                       const double* table = nullptr) {
     constexpr size_t ahead = 4;
     if (half == 0 && s + 2 * ahead < n) data.rows.prefetch_place(size_t(order[s + 2 * ahead]));
-    if (s + ahead >= n) return;
+    if (s + ahead >= n) return no_row;
     const size_t i = size_t(order[s + ahead]);
     data.prefetch(i, half);
     if (table && half == 1) prefetch_line<3>(table + i * data.n_outputs());
+    return i;
 }
 
 template <class Data>

@@ -1,56 +1,32 @@
 // The iterate w of the linear methods (sgd, minibatch, sag, saga, svrg), all of which step as
 //
-//     d += change x_i',    w -= eta M (alpha w + share d + centre_share e + sum_i a_i x_i'),
+//     d += change x_i',    w -= eta (alpha w + share d + centre_share e + sum_i a_i x_i'),
 //
 // with d and e dense directions (d: the sum of SAG's table, SVRG's full gradient; e: what SAG's centred table subtracts;
-// either may be absent), one or more rows i, and M a diagonal metric (the identity except in ScaledSAGA). Intercepts step
-// alike with x = 1, alpha = 0. If asked for, `total` takes the sum of the iterates, total += w after every step.
+// either may be absent) and one or more rows i. Intercepts step alike with x = 1, alpha = 0. If asked for, `total` takes
+// the sum of the iterates, total += w after every step.
 #pragma once
 
 #include <algorithm>
-#include <type_traits>
 #include <vector>
 
 #include "finite_sum.hpp"
 
 namespace skvr {
 
-// M as Python gives it: `values` holds the few distinct entries, `group` names the entry of each feature and, last, of
-// the intercept.
-struct Metric {
-    const double* values;
-    const int64_t* group;
-    size_t n_groups;
-
-    double of_group(size_t g) const { return values[g]; }
-    size_t group_of(size_t j) const { return size_t(group[j]); }
-    double operator()(size_t j) const { return of_group(group_of(j)); }
-};
-
-// A type of its own, so that the steps along few values do not look anything up.
-struct Identity {
-    static constexpr size_t n_groups = 1;
-
-    double of_group(size_t) const { return 1; }
-    size_t group_of(size_t) const { return 0; }
-    double operator()(size_t) const { return 1; }
-};
-
 // What both layouts share: the arrays (null: absent), and the K intercepts.
-template <class Data, class M>
+template <class Data>
 struct IterateState {
     const Data& data;
     double* theta;
     double* total;
     double* direction;
     const double* centre;
-    M metric;
 
     void step_intercept(size_t m, const double* eta, const double* a, const double* change, double share,
                         double centre_share) {
         const size_t K = data.n_outputs(), first = data.n_coefficients();
         if (data.fit_intercept) {
-            const double scale = metric(data.rows.n_features);
             for (size_t k = 0; k < K; ++k) {
                 double sum = 0;
                 for (size_t t = 0; t < m; ++t) sum += a[t * K + k];
@@ -60,32 +36,27 @@ struct IterateState {
                     sum += share * d;
                 }
                 if (centre) sum += centre_share * centre[first + k];
-                theta[first + k] -= eta[k] * scale * sum;
+                theta[first + k] -= eta[k] * sum;
             }
         }
         if (total) add_multiple(1.0, theta + first, total + first, K);
     }
 };
 
-template <class Data, class M = Identity, class Rows = typename Data::Rows>
+template <class Data, class Rows = typename Data::Rows>
 class Iterate;
 
 // Dense rows: the formula as it stands.
-template <class Data, class M, class T>
-class Iterate<Data, M, DenseRows<T>> : IterateState<Data, M> {
-    using State = IterateState<Data, M>;
-    using State::data, State::theta, State::total, State::direction, State::centre, State::metric;
+template <class Data, class T>
+class Iterate<Data, DenseRows<T>> : IterateState<Data> {
+    using State = IterateState<Data>;
+    using State::data, State::theta, State::total, State::direction, State::centre;
 
 public:
-    Iterate(const Data& data, double* theta, double* total, double* direction = nullptr, M metric = {},
-            const double* centre = nullptr)
-        : State{data, theta, total, direction, centre, metric}, g(data.n_coefficients()) {
-        if constexpr (std::is_same_v<M, Identity>) return;
-        scale.resize(data.rows.n_features);
-        for (size_t j = 0; j < scale.size(); ++j) scale[j] = metric(j);
-    }
+    Iterate(const Data& data, double* theta, double* total, double* direction = nullptr, const double* centre = nullptr)
+        : State{data, theta, total, direction, centre}, g(data.n_coefficients()) {}
 
-    void predict(size_t i, double* z) const { data.predict(i, theta, z); }
+    void predict(size_t i, double* z, size_t ahead) const { data.predict(i, theta, z, ahead); }
 
     // Of a batch of m the first `known` a_t are there: g += a_t x_t, some rows at a time while they are in cache.
     void collect(const int64_t* rows, size_t known, size_t m, const double* a) {
@@ -103,7 +74,7 @@ public:
                 step_output(k, data.rows.row(size_t(rows[0])), eta[k], a[k], change ? change[k] : 0.0, share);
             else
                 step_output(k, &g[k * p], eta[k], 1.0, 0.0, share);
-            if (centre) step_along_centre(k, eta[k] * centre_share);
+            if (centre) add_multiple(-eta[k] * centre_share, centre + k * p, theta + k * p, p);
             if (total) add_multiple(1.0, theta + k * p, total + k * p, p);
         }
         if (m > 1) std::fill(g.begin(), g.end(), 0.0);
@@ -113,7 +84,7 @@ public:
     void finish() {}
 
 private:
-    // d += change x, w -= eta M (alpha w + share d + a x)
+    // d += change x, w -= eta (alpha w + share d + a x)
     template <class X>
     void step_output(size_t k, const X* x, double eta, double a, double change, double share) {
         const size_t p = data.rows.n_features;
@@ -122,63 +93,46 @@ private:
         double* d = direction ? direction + k * p : nullptr;
         if (!d)
             for (size_t j = 0; j < p; ++j) w[j] -= eta * (alpha * w[j] + a * double(x[j]));
-        else if (scale.empty())
+        else
             for (size_t j = 0; j < p; ++j) {
                 d[j] += change * double(x[j]);
                 w[j] -= eta * (alpha * w[j] + share * d[j] + a * double(x[j]));
             }
-        else
-            for (size_t j = 0; j < p; ++j) {
-                d[j] += change * double(x[j]);
-                w[j] -= eta * scale[j] * (alpha * w[j] + share * d[j] + a * double(x[j]));
-            }
     }
 
-    // w -= eta M e
-    void step_along_centre(size_t k, double eta) {
-        const size_t p = data.rows.n_features;
-        double* w = theta + k * p;
-        const double* e = centre + k * p;
-        if (scale.empty())
-            add_multiple(-eta, e, w, p);
-        else
-            for (size_t j = 0; j < p; ++j) w[j] -= eta * scale[j] * e[j];
-    }
-
-    std::vector<double> g, scale;  // the loss gradient of a batch; the metric's diagonal, empty for the identity
+    std::vector<double> g;  // the loss gradient of a batch
 };
 
 // CSR rows: only the row's non-zeros are touched, and the result is exactly the dense one. A coordinate that the row
-// does not touch moves by w -> rho w - eta M share d with rho = 1 - eta M alpha and d constant; it is stored as u, with
+// does not touch moves by w -> rho w - eta share d with rho = 1 - eta alpha and d constant; it is stored as u, with
 //
-//     w = P (u - Q d),    P = product of the rho since the last flush,    Q = sum of eta M share / P,
+//     w = P (u - Q d),    P = product of the rho since the last flush,    Q = sum of eta share / P,
 //
-// and a step changes P and Q only (one pair per output and distinct entry of M); e has a Q of its own. This is the
-// just-in-time update of Schmidt, Le Roux and Bach (2017), section 4.1, with the geometric sums carried along instead of
-// recomputed. Rounding errors are of the size of P Q |d|, how far an untouched coordinate has gone since the last flush;
-// so all coordinates are flushed every few hundred steps, as often as costs less than the steps themselves.
+// and a step changes P and Q only (one pair an output); e has a Q of its own. This is the just-in-time update of Schmidt,
+// Le Roux and Bach (2017), section 4.1, with the geometric sums carried along instead of recomputed. Rounding errors are
+// of the size of P Q |d|, how far an untouched coordinate has gone since the last flush; so all coordinates are flushed
+// every few hundred steps, as often as costs less than the steps themselves.
 //
 // The sum of the iterates of an untouched coordinate is A u - B d with A = sum of P, B = sum of P Q. `total` holds the
 // rest: where u or d change, it takes back what A and B count of the change before it was made. W. Xu (2011), "Towards
 // optimal one pass large scale learning with averaged stochastic gradient descent", does so for SGD. A u with u = w / P
 // cancels where P has become small, so with a total the flush comes as early as P < 1/100: two digits are lost at most.
-template <class Data, class M, class T, class Index>
-class Iterate<Data, M, CsrRows<T, Index>> : IterateState<Data, M> {
-    using State = IterateState<Data, M>;
-    using State::data, State::theta, State::total, State::direction, State::centre, State::metric;
+template <class Data, class T, class Index>
+class Iterate<Data, CsrRows<T, Index>> : IterateState<Data> {
+    using State = IterateState<Data>;
+    using State::data, State::theta, State::total, State::direction, State::centre;
 
 public:
-    Iterate(const Data& data, double* theta, double* total, double* direction = nullptr, M metric = {},
-            const double* centre = nullptr)
-        : State{data, theta, total, direction, centre, metric}, P(metric.n_groups * data.n_outputs(), 1.0),
-          A(P.size(), 0.0), rho(P.size()), eta_over_P(P.size()), c(P.size()), smallest_product(total ? 1e-2 : tiny) {
+    Iterate(const Data& data, double* theta, double* total, double* direction = nullptr, const double* centre = nullptr)
+        : State{data, theta, total, direction, centre}, P(data.n_outputs(), 1.0), A(P.size(), 0.0), rho(P.size()),
+          eta_over_P(P.size()), c(P.size()), smallest_product(total ? 1e-2 : tiny) {
         if (direction) lazy.push_back({direction, A, A});
         if (centre) lazy.push_back({centre, A, A});
         const double nonzeros_per_row = double(data.rows.n_nonzeros) / double(data.rows.n_rows) + 1;
         flush_interval = 128 + size_t(4 * double(data.rows.n_features) / nonzeros_per_row);
     }
 
-    void predict(size_t i, double* z) const {
+    void predict(size_t i, double* z, size_t) const {
         const size_t K = data.n_outputs();
         for (size_t k = 0; k < K; ++k) z[k] = theta[data.n_coefficients() + k];
         with_values([&](auto value) { data.rows.predict_from(value, i, K, z); });
@@ -191,27 +145,27 @@ public:
         const size_t K = data.n_outputs();
         const double shares[] = {share, centre_share};
         bool underflow = false, dense = false;
-        for_each_product([&](size_t at, size_t k, size_t g) {
-            eta_over_P[at] = eta[k] * metric.of_group(g);
-            rho[at] = 1 - eta_over_P[at] * data.alpha[k];
-            dense |= rho[at] < tiny;
-            underflow |= P[at] * rho[at] < smallest_product;
-        });
+        for (size_t k = 0; k < K; ++k) {
+            eta_over_P[k] = eta[k];
+            rho[k] = 1 - eta[k] * data.alpha[k];
+            dense |= rho[k] < tiny;
+            underflow |= P[k] * rho[k] < smallest_product;
+        }
         if (underflow || ++steps_since_flush == flush_interval) flush();
         if (dense)  // rho <= 0: a step beyond 1 / alpha, which no product can carry
             step_every_coordinate(eta, shares);
         else
-            for (size_t at = 0; at < P.size(); ++at) {
-                P[at] *= rho[at];
-                eta_over_P[at] /= P[at];
-                for (size_t l = 0; l < lazy.size(); ++l) lazy[l].Q[at] += shares[l] * eta_over_P[at];
+            for (size_t k = 0; k < K; ++k) {
+                P[k] *= rho[k];
+                eta_over_P[k] /= P[k];
+                for (size_t l = 0; l < lazy.size(); ++l) lazy[l].Q[k] += shares[l] * eta_over_P[k];
             }
         const double* a_t = a;
         for (size_t t = 0; t < m; ++t, a_t += K) add(size_t(rows[t]), a_t, change, share);
         if (total)
-            for (size_t at = 0; at < P.size(); ++at) {
-                A[at] += P[at];
-                for (Lazy& d : lazy) d.B[at] += P[at] * d.Q[at];
+            for (size_t k = 0; k < K; ++k) {
+                A[k] += P[k];
+                for (Lazy& d : lazy) d.B[k] += P[k] * d.Q[k];
             }
         State::step_intercept(m, eta, a, change, share, centre_share);
     }
@@ -220,7 +174,6 @@ public:
 
 private:
     static constexpr double tiny = 1e-50;
-    static constexpr bool one_product = Data::Loss::single && std::is_same_v<M, Identity>;
 
     // A dense direction, and Q and B for it.
     struct Lazy {
@@ -228,68 +181,55 @@ private:
         std::vector<double> Q, B;
     };
 
-    size_t product_of(size_t j, size_t k) const { return metric.group_of(j) * data.n_outputs() + k; }
-
-    // visit(at, k, g) for every product P[at], of output k and entry g of M
-    template <class Visit>
-    void for_each_product(Visit&& visit) {
-        const size_t K = data.n_outputs();
-        for (size_t g = 0; g < metric.n_groups; ++g)
-            for (size_t k = 0; k < K; ++k) visit(g * K + k, k, g);
-    }
-
     // use(value) with value(j, k) = w: a function of its own for each number of directions
     template <class Use>
     void with_values(Use&& use) const {
         const size_t K = data.n_outputs();
         if (lazy.empty())
-            use([this, K](size_t j, size_t k) { return P[product_of(j, k)] * theta[j * K + k]; });
+            use([this, K](size_t j, size_t k) { return P[k] * theta[j * K + k]; });
         else if (lazy.size() == 1)
             use([this, K, &d = lazy[0]](size_t j, size_t k) {
-                const size_t at = product_of(j, k), q = j * K + k;
-                return P[at] * (theta[q] - d.Q[at] * d.values[q]);
+                const size_t q = j * K + k;
+                return P[k] * (theta[q] - d.Q[k] * d.values[q]);
             });
         else
             use([this, K, &d = lazy[0], &e = lazy[1]](size_t j, size_t k) {
-                const size_t at = product_of(j, k), q = j * K + k;
-                return P[at] * (theta[q] - d.Q[at] * d.values[q] - e.Q[at] * e.values[q]);
+                const size_t q = j * K + k;
+                return P[k] * (theta[q] - d.Q[k] * d.values[q] - e.Q[k] * e.values[q]);
             });
     }
 
-    // d += change x_i', w -= eta M (a + share change) x_i', after P and Q have taken the step along the old d: that is
-    // u += c x_i' with c = change Q - (a + share change) eta M / P. The sum of the iterates so far stays what it is.
+    // d += change x_i', w -= eta (a + share change) x_i', after P and Q have taken the step along the old d: that is
+    // u += c x_i' with c = change Q - (a + share change) eta / P. The sum of the iterates so far stays what it is.
     void add(size_t i, const double* a, const double* change, double share) {
-        for_each_product([&](size_t at, size_t k, size_t) {
-            c[at] = -a[k] * eta_over_P[at];
-            if (change) c[at] += change[k] * (lazy[0].Q[at] - share * eta_over_P[at]);
-        });
+        for (size_t k = 0; k < c.size(); ++k) {
+            c[k] = -a[k] * eta_over_P[k];
+            if (change) c[k] += change[k] * (lazy[0].Q[k] - share * eta_over_P[k]);
+        }
         if (change)
             add(i, change, direction, theta);
         else
             add(i, theta);
         if (!total) return;
-        for_each_product([&](size_t at, size_t k, size_t) {
-            c[at] = (change ? change[k] * lazy[0].B[at] : 0.0) - A[at] * c[at];
-        });
+        for (size_t k = 0; k < c.size(); ++k) c[k] = (change ? change[k] * lazy[0].B[k] : 0.0) - A[k] * c[k];
         add(i, total);
     }
 
     // u += c x_i'. One number c is read once: the compiler cannot know that u does not hold it.
     void add(size_t i, double* u) const {
-        if constexpr (one_product) {
+        if constexpr (Data::Loss::single) {
             data.rows.for_each_nonzero(i, [u, c = c[0]](size_t j, double x) { u[j] += c * x; });
         } else {
             const size_t K = data.n_outputs();
             data.rows.for_each_nonzero(i, [&](size_t j, double x) {
-                const size_t at = product_of(j, 0);
-                for (size_t k = 0; k < K; ++k) u[j * K + k] += c[at + k] * x;
+                for (size_t k = 0; k < K; ++k) u[j * K + k] += c[k] * x;
             });
         }
     }
 
     // d += change x_i', u += c x_i'
     void add(size_t i, const double* change, double* d, double* u) const {
-        if constexpr (one_product) {
+        if constexpr (Data::Loss::single) {
             data.rows.for_each_nonzero(i, [d, u, change = change[0], c = c[0]](size_t j, double x) {
                 d[j] += change * x;
                 u[j] += c * x;
@@ -297,10 +237,9 @@ private:
         } else {
             const size_t K = data.n_outputs();
             data.rows.for_each_nonzero(i, [&](size_t j, double x) {
-                const size_t at = product_of(j, 0);
                 for (size_t k = 0; k < K; ++k) {
                     d[j * K + k] += change[k] * x;
-                    u[j * K + k] += c[at + k] * x;
+                    u[j * K + k] += c[k] * x;
                 }
             });
         }
@@ -314,7 +253,7 @@ private:
                 const size_t q = j * K + k;
                 double sum = data.alpha[k] * theta[q];
                 for (size_t l = 0; l < lazy.size(); ++l) sum += shares[l] * lazy[l].values[q];
-                theta[q] -= eta[k] * metric(j) * sum;
+                theta[q] -= eta[k] * sum;
             }
     }
 
@@ -323,9 +262,9 @@ private:
         if (total)
             for (size_t j = 0; j < p; ++j)
                 for (size_t k = 0; k < K; ++k) {
-                    const size_t at = product_of(j, k), q = j * K + k;
-                    total[q] += A[at] * theta[q];
-                    for (const Lazy& d : lazy) total[q] -= d.B[at] * d.values[q];
+                    const size_t q = j * K + k;
+                    total[q] += A[k] * theta[q];
+                    for (const Lazy& d : lazy) total[q] -= d.B[k] * d.values[q];
                 }
         with_values([&](auto value) {
             for (size_t j = 0; j < p; ++j)

@@ -79,11 +79,9 @@ struct Kernels {
     virtual void sgd_epoch(Order, size_t batch, StepSizes, Vector theta, std::optional<Vector> total,
                            size_t n_threads) const = 0;
     virtual size_t sag_epoch(Order, StepSizes, Vector theta, Vector table, Vector sum, size_t n_seen,
-                             std::optional<ConstVector> metric, std::optional<Order> group,
                              std::optional<ConstVector> frequency, std::optional<ConstVector> initial_residual,
                              std::optional<ConstVector> centre, std::optional<Vector> total) const = 0;
     virtual size_t saga_epoch(Order, StepSizes, Vector theta, Vector table, Vector sum, size_t n_seen,
-                              std::optional<ConstVector> metric, std::optional<Order> group,
                               std::optional<ConstVector> frequency, std::optional<Vector> total) const = 0;
     virtual void svrg_epoch(Order, size_t batch, StepSizes, Vector theta, ConstVector snapshot_residual,
                             Vector full_gradient, std::optional<Vector> total, size_t n_threads) const = 0;
@@ -136,16 +134,6 @@ struct KernelsOf final : Kernels {
     }
     void total_fits(const std::optional<Vector>& total) const {
         if (total) per_parameter(*total);
-    }
-    // epoch(M), with the identity without a metric
-    template <class Epoch>
-    auto with_metric(const std::optional<ConstVector>& metric, const std::optional<Order>& group, Epoch&& epoch) const {
-        require(metric.has_value() == group.has_value(), "metric and group go together");
-        if (!metric) return epoch(Identity{});
-        require(group->size() == data.rows.n_features + 1, "group must name one entry per feature and the intercept");
-        for (size_t j = 0; j < group->size(); ++j)
-            require(group->data()[j] >= 0 && size_t(group->data()[j]) < metric->size(), "group is out of range");
-        return epoch(Metric{metric->data(), group->data(), metric->size()});
     }
     Table checked(const Order& order, const Vector& table, const Vector& sum, size_t n_seen,
                   const std::optional<ConstVector>& frequency) const {
@@ -261,9 +249,8 @@ struct KernelsOf final : Kernels {
         skvr::sgd_epoch(data, order.data(), order.size(), batch, std::move(eta), theta.data(), data_or_null(total));
     }
     size_t sag_epoch(Order order, StepSizes step_sizes, Vector theta, Vector table, Vector sum, size_t n_seen,
-                     std::optional<ConstVector> metric, std::optional<Order> group, std::optional<ConstVector> frequency,
-                     std::optional<ConstVector> initial_residual, std::optional<ConstVector> centre,
-                     std::optional<Vector> total) const override {
+                     std::optional<ConstVector> frequency, std::optional<ConstVector> initial_residual,
+                     std::optional<ConstVector> centre, std::optional<Vector> total) const override {
         check(order), per_parameter(theta), total_fits(total);
         Table t = checked(order, table, sum, n_seen, frequency);
         require(initial_residual.has_value() == centre.has_value(), "initial_residual and centre go together");
@@ -273,20 +260,15 @@ struct KernelsOf final : Kernels {
             t.centre = centre->data();
             t.n_samples = double(n_samples);
         }
-        return with_metric(metric, group, [&](auto M) {
-            return skvr::sag_epoch(data, order.data(), order.size(), steps(step_sizes, order, 1), theta.data(),
-                                   data_or_null(total), t, M);
-        });
+        return skvr::sag_epoch(data, order.data(), order.size(), steps(step_sizes, order, 1), theta.data(),
+                               data_or_null(total), t);
     }
     size_t saga_epoch(Order order, StepSizes step_sizes, Vector theta, Vector table, Vector sum, size_t n_seen,
-                      std::optional<ConstVector> metric, std::optional<Order> group, std::optional<ConstVector> frequency,
-                      std::optional<Vector> total) const override {
+                      std::optional<ConstVector> frequency, std::optional<Vector> total) const override {
         check(order), per_parameter(theta), total_fits(total);
         const Table t = checked(order, table, sum, n_seen, frequency);
-        return with_metric(metric, group, [&](auto M) {
-            return skvr::saga_epoch(data, order.data(), order.size(), steps(step_sizes, order, 1), theta.data(),
-                                    data_or_null(total), t, M);
-        });
+        return skvr::saga_epoch(data, order.data(), order.size(), steps(step_sizes, order, 1), theta.data(),
+                                data_or_null(total), t);
     }
     void svrg_epoch(Order order, size_t batch, StepSizes step_sizes, Vector theta, ConstVector snapshot_residual,
                     Vector full_gradient, std::optional<Vector> total, size_t n_threads) const override {

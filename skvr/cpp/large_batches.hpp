@@ -35,8 +35,7 @@ SKVR_CLONES void part_gradient(const Data& data, const int64_t* rows, size_t n, 
     std::fill(out, out + data.size(), 0.0);
     for (size_t t = 0; t < n; ++t, z += K, r += K) {
         const size_t i = size_t(rows[t]), held = t % abreast;
-        prefetch(data, rows, t, n, 0);
-        data.predict(i, theta, z);
+        data.predict(i, theta, z, prefetch(data, rows, t, n, 0));
         data.residual(i, z, r);
         for (size_t k = 0; k < K; ++k)
             a[held * K + k] = (r[k] - (subtracted ? subtracted[i * K + k] : 0.0)) / double(m);

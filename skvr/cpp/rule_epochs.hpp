@@ -28,8 +28,7 @@ SKVR_ROW_CLONES void rule_epoch(const Data& data, Rule& rule, const int64_t* ord
         std::fill(g.begin(), g.end(), 0.0);
         for (size_t t = 0; t < m; ++t) {
             const size_t i = size_t(order[first + t]);
-            prefetch(data, order, first + t, n, 0);
-            data.predict(i, theta, z.data());
+            data.predict(i, theta, z.data(), prefetch(data, order, first + t, n, 0));
             const size_t held = t % abreast;
             data.residual(i, z.data(), &r[held * K]);
             for (size_t k = 0; k < K; ++k) r[held * K + k] /= double(m);
@@ -87,8 +86,7 @@ SKVR_ROW_CLONES void lazy_rule_epoch(const Data& data, Rule& rule, const int64_t
         n_touched = 0;
         for (size_t t = 0; t < m; ++t) {
             const size_t i = size_t(order[first + t]);
-            prefetch(data, order, first + t, n, 0);
-            data.predict(i, theta, z.data());
+            data.predict(i, theta, z.data(), prefetch(data, order, first + t, n, 0));
             data.residual(i, z.data(), r.data());
             for (size_t k = 0; k < K; ++k) r[k] /= double(m);
             prefetch(data, order, first + t, n, 1);

@@ -58,8 +58,7 @@ SKVR_ROW_CLONES void add_gradient_changes(const Data& data, const int64_t* order
     std::vector<double> z(K), change(K);
     for (size_t s = 0; s < n; ++s) {
         const size_t i = size_t(order[s]);
-        prefetch(data, order, s, n, 0);
-        data.predict(i, theta, z.data());
+        data.predict(i, theta, z.data(), prefetch(data, order, s, n, 0));
         data.residual(i, z.data(), change.data());
         for (size_t k = 0; k < K; ++k) change[k] = weight[s] * (change[k] - r[i * K + k]);
         prefetch(data, order, s, n, 1);
@@ -77,12 +76,11 @@ SKVR_ROW_CLONES void sdca_epoch(const Data& data, const int64_t* order, size_t n
     const double scale = 1 / (data.alpha[0] * n_samples);
     double& intercept = theta[data.n_coefficients()];
     for (size_t s = 0; s < n; ++s) {
-        prefetch(data, order, s, n, 0);
-        const size_t i = size_t(order[s]);
+        const size_t i = size_t(order[s]), ahead = prefetch(data, order, s, n, 0);
         const double q = scale * (squared_norm[i] + intercept_square);
         if (q == 0) continue;  // an empty row
         double z;
-        data.predict(i, theta, &z);
+        data.predict(i, theta, &z, ahead);
         const double c = z + q * r[i];
         const double next = (c - Data::Loss::prox(c, q * data.weight[i], data.target(i), z)) / q;
         const double step = -scale * (next - r[i]);

@@ -33,14 +33,29 @@ namespace skvr {
 
 using std::size_t;
 
+// Asks for the cache line of an address that is read soon; a hint, and nothing where the compiler has none.
+template <int locality>
+inline void prefetch_line([[maybe_unused]] const void* address) {
+#if defined(__GNUC__)
+    __builtin_prefetch(address, 0, locality);
+    asm volatile("");  // or GCC takes a function that only prefetches for one without effect, and drops its calls
+#endif
+}
+
 // Sixteen partial sums whatever the vector width, added in a fixed order: SSE2, AVX2 and AVX-512 agree bit for bit
 // (the build forbids contraction to fused multiply-add).
 constexpr size_t lanes = 16;
 
+// Asks for the lines of `ahead`, of n values too, one by one meanwhile: all at once they would fill the queue of lines on
+// their way, and the loads behind them wait.
 template <class T>
-inline double dot(const T* x, const double* w, size_t n) {
+inline double dot(const T* x, const double* w, size_t n, const T* ahead = nullptr) {
     double sum[lanes] = {};
     size_t j = 0;
+    for (; ahead && j + lanes <= n; j += lanes) {
+        for (size_t l = 0; l < lanes; l += 64 / sizeof(T)) prefetch_line<2>(ahead + j + l);
+        for (size_t l = 0; l < lanes; ++l) sum[l] += double(x[j + l]) * w[j + l];
+    }
     for (; j + lanes <= n; j += lanes)
         for (size_t l = 0; l < lanes; ++l) sum[l] += double(x[j + l]) * w[j + l];
     if (j + 8 <= n) {
@@ -70,15 +85,6 @@ inline void add_multiples(const double (&a)[abreast], const T* const* x, double*
     const T *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3];
     for (size_t j = 0; j < n; ++j)
         out[j] = out[j] + a[0] * double(x0[j]) + a[1] * double(x1[j]) + a[2] * double(x2[j]) + a[3] * double(x3[j]);
-}
-
-// Asks for the cache line of an address that is read soon; a hint, and nothing where the compiler has none.
-template <int locality>
-inline void prefetch_line([[maybe_unused]] const void* address) {
-#if defined(__GNUC__)
-    __builtin_prefetch(address, 0, locality);
-    asm volatile("");  // or GCC takes a function that only prefetches for one without effect, and drops its calls
-#endif
 }
 
 // Asks for every second cache line of x, the even or the odd ones: x may be long, and the queue of lines on their way

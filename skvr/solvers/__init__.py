@@ -5,7 +5,7 @@ hyper-parameters, ``LogisticRegression(solver=solvers.SAG(step_size=0.1))``.
 """
 
 from skvr.solvers.adaptive import Adadelta, Adagrad, Adam, RMSprop
-from skvr.solvers.auto import Auto, ScaledSAGA
+from skvr.solvers.auto import Auto
 from skvr.solvers.base import Solver
 from skvr.solvers.batch_size import AdaptiveBatch, BatchSize, GeometricBatch
 from skvr.solvers.lbfgs import LBFGS
@@ -58,7 +58,6 @@ __all__ = [
     "Newton",
     "PreconditionedSVRG",
     "RMSprop",
-    "ScaledSAGA",
     "Solver",
     "StepSize",
     "get_solver",

@@ -1,12 +1,8 @@
 """`auto`, the default: the method for the problem at hand."""
 
-import numpy as np
-
-from skvr.smoothness import CURVATURE, row_curvature
+from skvr.smoothness import CURVATURE
 from skvr.solvers.base import Solver
 from skvr.solvers.lbfgs import LBFGS
-from skvr.solvers.sag import SAGA
-from skvr.solvers.schedule import constant, inverse
 from skvr.solvers.sdca import SDCA
 from skvr.solvers.woodbury import is_cheap_by_rows
 
@@ -17,7 +13,6 @@ SMALL_GRAM, LARGE_GRAM, GRAM_OF_X = 1000, 3000, 1 / 20
 SHORT_ROW = 32
 # SDCA needs about this many epochs for a digit at the most, where L-BFGS does not need more passes.
 DUAL_CONDITION = 100
-NEGLIGIBLE_CURVATURE = 1e-200
 
 
 class Auto(Solver):
@@ -70,62 +65,3 @@ class Auto(Solver):
         if problem.alpha[0] > 0 and mean <= DUAL_CONDITION * n * problem.alpha[0]:
             return SDCA(), f"{many}, and the penalty is strong enough for the dual"
         return LBFGS("none"), f"{many}, and the penalty too weak for the dual"
-
-
-class ScaledSAGA(SAGA):
-    """SAGA in columns scaled to equal curvature: w_j -= eta M_j (SAGA's gradient estimate)_j.
-
-    This is SAGA on the columns x_j sqrt(M_j), with the penalty rewritten so that F is the same; M_j is
-    1 / (c mean w_i x_ij^2 + alpha), rounded to a power of 4 so that the lazy updates of CSR rows need few products.
-
-    Parameters
-    ----------
-    step_size : float or "auto", default="auto"
-        eta, which multiplies the scaled estimate of the gradient of F. "auto" is 1/(3L) with L = max_i L_i in the
-        scaled columns.
-
-    References
-    ----------
-    A. Defazio, F. Bach and S. Lacoste-Julien, "SAGA", 2014, eq. 7.
-
-    Examples
-    --------
-    >>> from sklearn.datasets import load_iris
-    >>> from sklearn.preprocessing import scale
-    >>> from skvr import LogisticRegression, solvers
-    >>> X, y = load_iris(return_X_y=True)
-    >>> X = scale(X) * [1, 1000, 1, 1]
-    >>> clf = LogisticRegression(solver=solvers.ScaledSAGA(), random_state=0).fit(X, y)
-    >>> bool(clf.suboptimality_ <= 1e-4)
-    True
-    """
-
-    adopts_intercept = True
-    scales_columns = True
-    step_size_policies = ()
-    sampling, average = "uniform", False  # not parameters
-
-    def __init__(self, step_size="auto"):
-        self.step_size = step_size
-
-    def _set_schedule(self, problem, theta, state, rng):
-        metric = diagonal_metric(problem)
-        state.metric, group = np.unique(metric, return_inverse=True)
-        state.group = group.astype(np.int64)
-        eta = self.step_size
-        if eta == "auto":
-            largest_alpha = problem.alpha * metric[:-1].max()
-            eta = inverse(3 * (row_curvature(problem, metric).max() + largest_alpha))
-        state.schedule = constant(eta, problem)
-
-    def _advance(self, problem, rows, steps, theta, state):
-        arrays = theta, state.table, state.sum
-        state.n_seen = problem.kernels.saga_epoch(rows, steps, *arrays, state.n_seen, state.metric, state.group)
-
-
-def diagonal_metric(problem):
-    """Return M, one entry a feature and, last, the intercept's: inverse curvatures rounded to powers of 4."""
-    c = CURVATURE[problem.loss]
-    curvature = np.append(c * problem.second_moment() + problem.alpha.min(), c)
-    curvature = np.where(curvature > NEGLIGIBLE_CURVATURE, curvature, c)  # a column of zeros, in effect
-    return 4.0 ** -np.round(np.log2(curvature) / 2)
