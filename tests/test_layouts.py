@@ -215,7 +215,7 @@ import sys
 
 import numpy as np
 import scipy.sparse as sp
-from skvr import LogisticRegression, Ridge
+from skvr import LogisticRegression, Ridge, solvers
 
 
 def memory(key):
@@ -226,8 +226,8 @@ def memory(key):
 cls, layout, dtype, n, p, classes, solver, tol = sys.argv[1:]
 n, p = int(n), int(p)
 X, rng = np.empty((n, p if layout == "dense" else p // 10), dtype), np.random.default_rng(0)
-for first in range(0, n, 1000):
-    X[first : first + 1000] = rng.standard_normal((1000, X.shape[1]))
+for first in range(0, n, 1000):  # columns that are alike: of independent ones no matrix might be formed
+    X[first : first + 1000] = rng.standard_normal((1000, X.shape[1])) + 3 * rng.standard_normal((1000, 1))
 y = np.digitize(X[:, 0], [0.0] if classes == "2" else [-0.5, 0.5])
 size = X.nbytes
 if layout == "csr":  # a tenth of the values are stored, of every row in columns of its own
@@ -236,7 +236,8 @@ if layout == "csr":  # a tenth of the values are stored, of every row in columns
     size = X.data.nbytes + X.indices.nbytes + X.indptr.nbytes
 estimator = {"LogisticRegression": LogisticRegression, "Ridge": Ridge}[cls]
 settings = {"tol": None, "max_iter": 2} if tol == "None" else {"tol": float(tol)}
-estimator(solver=solver, **settings).fit(X[: p + 1], y[: p + 1])  # code and buffers that a first fit brings in
+for first in (solver, solvers.Newton()):  # code and buffers that a first fit brings in
+    estimator(solver=first, tol=None, max_iter=2).fit(X[: p + 1], y[: p + 1])
 libc = ctypes.CDLL(None)
 if hasattr(libc, "malloc_trim"):  # else what the first fit has freed would serve the second unseen
     libc.malloc_trim(0)

@@ -17,10 +17,11 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skvr import LogisticRegression, Ridge
 from skvr.problem import FiniteSum
-from skvr.solvers import LBFGS, SDCA, Newton, PreconditionedSVRG
-from skvr.solvers.hessian import Columns, cost_of_gram, cost_of_pass
-from skvr.solvers.lbfgs import Descent, automatic_memory
+from skvr.solvers import LBFGS, SDCA, Newton, PreconditionedSVRG, preconditioner
+from skvr.solvers.hessian import Columns, cost_of_gram, cost_of_pass, effective_rank
+from skvr.solvers.lbfgs import Descent, automatic_memory, wait_of_matrix
 from skvr.solvers.preconditioner import KINDS, Hessian, form
+from skvr.solvers.sampling import sample_sizes
 
 LAYOUTS = ["dense", "int32"]
 
@@ -293,7 +294,9 @@ def test_a_matrix_of_the_rows_waits_for_twice_its_cost():
     X = np.random.default_rng(0).standard_normal((100, 2000))
     P = Problem(X, np.sign(X[:, 0]), np.ones(100), np.array([1e-4]), "logistic", True)
     problem = compiled(P)
-    descent = Descent(LBFGS(), problem, Columns(problem), problem.zeros(), None, np.random.default_rng(0))
+    columns, rng = Columns(problem), np.random.default_rng(0)
+    wait = wait_of_matrix(problem, columns, rng)
+    descent = Descent(LBFGS(), problem, columns, problem.zeros(), None, rng, wait)
     cost = cost_of_gram(problem) / cost_of_pass(problem)
     assert 3 < cost < 5
     while not isinstance(descent.preconditioner, Hessian):
@@ -302,6 +305,80 @@ def test_a_matrix_of_the_rows_waits_for_twice_its_cost():
         assert descent.step()
     assert passes >= 2 * cost
     assert cost_of_gram(problem, descent.columns) < 0.1 * cost_of_gram(problem)  # the products of the rows stay
+
+
+def independent_columns(n=7000, p=350, classes=2):
+    """Return sparse rows of nearly independent columns, and noisy labels."""
+    rng = np.random.default_rng(0)
+    X = sp.random(n, p, 0.05, format="csr", random_state=0, data_rvs=rng.standard_normal)
+    z = X @ rng.standard_normal((p, classes))
+    return X, np.argmax(z + z.std() * rng.standard_normal(z.shape), axis=1)
+
+
+def problem_of(X, y):
+    """Return the logistic problem, n alpha = 1."""
+    X, y = sp.csr_matrix(X), np.where(y, 1.0, -1.0)
+    return FiniteSum(X, y, np.ones(len(y)), np.array([1 / len(y)]), "logistic", True)
+
+
+def test_a_matrix_of_independent_columns_waits_for_twice_its_cost():
+    """The first is then that of a sample: it takes over where gradients alone, in scaled columns, were not enough."""
+    problem, rng = problem_of(*independent_columns()), np.random.default_rng(0)
+    columns = Columns(problem)
+    wait = wait_of_matrix(problem, columns, rng)
+    size = max(sample_sizes(problem)) / problem.n_samples
+    assert wait == 2 * cost_of_gram(problem, share=size) > 8 * cost_of_pass(problem)
+    descent = Descent(LBFGS(), problem, columns, problem.zeros(), None, rng, wait)
+    while descent.passes < wait:
+        assert not isinstance(descent.preconditioner, Hessian)
+        assert descent.step()
+    assert descent.step()
+    assert isinstance(descent.preconditioner, Hessian)
+    assert not descent.exact
+    while descent.since_refresh < cost_of_gram(problem):  # then, as ever, that of all rows
+        assert not descent.exact
+        assert descent.step()
+    assert descent.step()
+    assert descent.exact
+
+
+@each(classes=[2, 4], model=[LogisticRegression(), Ridge()])
+def test_independent_columns_take_no_matrix(model, classes, monkeypatch):
+    def refuse(*_):
+        raise AssertionError("a matrix")
+
+    X, y = independent_columns(4000, 600, classes)
+    monkeypatch.setattr(preconditioner, "gram", refuse)
+    monkeypatch.setattr(preconditioner, "hessian", refuse)
+    model = clone(model).set_params(tol=1e-5, random_state=0).fit(X, y)
+    assert str(model.solver_) == "LBFGS()"
+    assert np.all(model.suboptimality_ <= 1e-5)
+
+
+def test_a_matrix_does_not_wait_where_columns_are_alike_or_it_is_cheap():
+    rng = np.random.default_rng(0)
+    X, y = independent_columns()
+    hidden = rng.standard_normal((7000, 10)) @ rng.standard_normal((10, 350))
+    for case in (hidden + 0.5 * rng.standard_normal(hidden.shape), sp.hstack([X[:, :70]] * 5), X[:, :100]):
+        problem = problem_of(case, y)
+        assert wait_of_matrix(problem, Columns(problem), np.random.default_rng(0)) == 0
+
+
+@each(seed=range(5), layout=[np.asarray, sp.csr_matrix])
+def test_the_effective_rank_is_that_of_the_covariance(layout, seed):
+    """Of 64 rows an estimate, here within a half of (sum of the eigenvalues)^2 / sum of their squares."""
+    rng = np.random.default_rng(seed)
+    n, p = 3000, 200
+    for spectrum in (np.ones(p), np.logspace(0, -2, p), np.where(np.arange(p) < 4, 30.0, 1.0)):
+        rotation = np.linalg.qr(rng.standard_normal((p, p)))[0]
+        X = rng.standard_normal((n, p)) * np.sqrt(spectrum) @ rotation + 3
+        X = np.vstack([X, 100 * rng.standard_normal((50, p))])  # rows without weight
+        weight = np.append(np.ones(n), np.zeros(50))
+        problem = FiniteSum(layout(X), np.ones(n + 50), weight, np.array([1e-3]), "squared", True)
+        columns = Columns(problem)
+        values = np.linalg.eigvalsh(np.cov((X[:n] / columns.scale).T))
+        exact = values.sum() ** 2 / (values**2).sum()
+        assert exact / 1.6 < effective_rank(problem, columns, rng) < 1.6 * exact
 
 
 @each(solver=[LBFGS(), PreconditionedSVRG(), Newton()])

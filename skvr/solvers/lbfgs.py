@@ -5,11 +5,11 @@ import numpy as np
 from skvr._validation import check_count
 from skvr.smoothness import direction_curvature
 from skvr.solvers.base import Solver, new_state
-from skvr.solvers.hessian import Columns, cost_of_gram, cost_of_hessian, cost_of_pass
+from skvr.solvers.hessian import Columns, cost_of_gram, cost_of_hessian, cost_of_pass, effective_rank
 from skvr.solvers.preconditioner import Hessian, check_preconditioner, form
-from skvr.solvers.sampling import growing_samples
+from skvr.solvers.sampling import growing_samples, sample_sizes
 from skvr.solvers.schedule import constant
-from skvr.solvers.woodbury import LARGEST_COUPLED, is_cheap_by_rows
+from skvr.solvers.woodbury import FEWEST_COLUMNS, LARGEST_COUPLED, is_cheap_by_rows
 
 ARMIJO = 1e-4
 HALVINGS = 50
@@ -18,8 +18,10 @@ EPS = np.finfo(np.float64).eps
 STATISTICAL = 0.05
 SAMPLE_STEPS = 30
 FEW_PASSES = 16  # that a Gram matrix of all rows may cost for squared loss or a warm start, before a sample's has to do
-# The passes that a matrix of the rows waits for, in its cost: fewer rows than columns are often nearly orthogonal.
-WAIT_OF_ROWS = 2
+# What passes must have cost before the first matrix is formed where it may be needless, in its own cost: one of rows
+# that are fewer than columns, and often nearly orthogonal; one of nearly independent columns (by their effective rank,
+# a share of their number) that costs more than a few passes.
+WAIT, CHEAP_PASSES, INDEPENDENT = 2, 4, 1 / 3
 KRONECKER_PASSES = 20  # at least, between two Kronecker products: the pairs make up for more than a new one would
 MOST_PAIRS, FEWEST_PAIRS = 20, 8
 SMALL_PAIRS = 2**23  # bytes that the pairs of several outputs may take whatever X is
@@ -107,7 +109,7 @@ class LBFGS(Solver):
     def _start(self, problem, theta, state, rng):
         """Go through the samples, where there are any; make the state's `Descent` on all rows."""
         columns = preconditioner = None
-        cost = 0.0
+        cost = wait = 0.0
         if self.preconditioner != "nystrom":
             columns = Columns(problem)
             cost += cost_of_pass(problem)
@@ -115,7 +117,8 @@ class LBFGS(Solver):
             # A quadratic's Hessian, and the last fit's optimum, leave nothing else to learn from a sample.
             only_hessian = problem.loss == "squared" or bool(theta.any())
             samples = []
-            if not only_hessian or cost_of_gram(problem) > FEW_PASSES * cost_of_pass(problem):
+            wait = wait_of_matrix(problem, columns, rng)
+            if not wait and (not only_hessian or cost_of_gram(problem) > FEW_PASSES * cost_of_pass(problem)):
                 samples = list(growing_samples(problem, columns, rng))
                 cost += cost_of_pass(problem)  # the rows' norms and their order
             if only_hessian and samples:
@@ -131,9 +134,9 @@ class LBFGS(Solver):
                 cost += descent.cost
                 if np.all(descent.value <= at_zero):
                     theta[:] = descent.theta
-        descent = state.descent = Descent(self, problem, columns, theta, preconditioner, rng)
+        descent = state.descent = Descent(self, problem, columns, theta, preconditioner, rng, wait)
         if theta.any() and not np.all(descent.value <= problem.value_at_zero()):  # the samples led astray
-            descent = state.descent = Descent(self, problem, columns, problem.zeros(), None, rng)
+            descent = state.descent = Descent(self, problem, columns, problem.zeros(), None, rng, wait)
             cost += cost_of_pass(problem)
         state.passes += (cost + descent.cost) / cost_of_pass(problem)
 
@@ -156,6 +159,20 @@ def automatic_memory(problem):
     return int(np.clip(max(size, SMALL_PAIRS) // pair, FEWEST_PAIRS, MOST_PAIRS))
 
 
+def wait_of_matrix(problem, columns, rng):
+    """Return what the passes must have cost before the first matrix is formed, in values of X; 0 where none waits."""
+    p = problem.n_features
+    if is_cheap_by_rows(problem):
+        cost = cost_of_hessian(problem)
+        waits = problem.loss != "squared" or cost > FEW_PASSES * cost_of_pass(problem)
+    else:
+        share = max(sample_sizes(problem), default=problem.n_samples) / problem.n_samples
+        cost = cost_of_gram(problem, share=share)
+        waits = p >= FEWEST_COLUMNS and cost > CHEAP_PASSES * cost_of_pass(problem)
+        waits = waits and effective_rank(problem, columns, rng) >= INDEPENDENT * p
+    return WAIT * cost if waits else 0.0
+
+
 class Descent:
     """A run of L-BFGS on one finite sum.
 
@@ -166,8 +183,8 @@ class Descent:
     cost : spent so far, in values of X.
     """
 
-    def __init__(self, solver, problem, columns, theta, preconditioner, rng):
-        self.kind, self.rng = solver.preconditioner, rng
+    def __init__(self, solver, problem, columns, theta, preconditioner, rng, wait=0.0):
+        self.kind, self.rng, self.wait = solver.preconditioner, rng, wait
         self.memory = automatic_memory(problem) if solver.memory == "auto" else solver.memory
         self.problem, self.columns, self.preconditioner = problem, columns, preconditioner
         self.theta = theta.copy()
@@ -205,24 +222,29 @@ class Descent:
         problem = self.problem
         if self.exact and problem.loss == "squared":  # a Hessian that does not change
             return
-        kind, coupled = self.kind, False
+        rows, kind, coupled = problem, self.kind, False
         cost, wait = 0.0, np.inf
-        if kind == "hessian":
+        if kind == "hessian" and self.passes < self.wait:
+            kind = "none" if self.by_rows else "diagonal"
+        elif kind == "hessian":
             cost = wait = self.hessian_cost
-            if self.by_rows and not self.columns.has_rows(problem):
-                kind, wait = "none" if self._waits_for_rows() else kind, 0.0
-            elif problem.loss == "softmax" and not self.by_rows:
+            if problem.loss == "softmax" and not self.by_rows:
                 coupled = len(self.theta) <= LARGEST_COUPLED and self.passes >= cost
                 if not coupled:
                     cost = self.gram_cost
                     wait = max(cost, KRONECKER_PASSES * self.pass_cost)
+            if self.preconditioner is None or not self.preconditioner.knows_size:  # the first matrix
+                wait = 0.0
+                if self.wait and not self.by_rows and not coupled:
+                    rows = self._largest_sample()
+                    cost = cost_of_gram(rows) + self.pass_cost
         if kind in ("diagonal", "none"):  # of the intercept's curvature, which takes no pass
             cost, wait = 0.0, self.passes / 2
         if self.preconditioner is not None and self.since_refresh < wait:
             return
         self.preconditioner = None  # no two at a time: each may be a matrix
-        self.preconditioner = form(kind, problem, self.columns, self.z, self.rng, coupled)
-        self.exact = isinstance(self.preconditioner, Hessian)
+        self.preconditioner = form(kind, rows, self.columns, self.z, self.rng, coupled)
+        self.exact = isinstance(self.preconditioner, Hessian) and rows is problem
         if self.exact:  # of the curvature at this point it knows more than the pairs
             self.pairs.clear()
         self.cost += cost
@@ -230,10 +252,10 @@ class Descent:
         if self.by_rows:
             self.hessian_cost = cost_of_hessian(problem, self.columns)  # the products of the rows stay
 
-    def _waits_for_rows(self):
-        """Whether to go on without a matrix of the rows, which for squared loss is the solution."""
-        solves = self.problem.loss == "squared" and self.hessian_cost <= FEW_PASSES * self.pass_cost
-        return self.passes < WAIT_OF_ROWS * self.hessian_cost and not solves
+    def _largest_sample(self):
+        """Return the largest of the growing samples; all rows where there is none."""
+        *_, rows = (self.problem, *growing_samples(self.problem, self.columns, self.rng))
+        return rows
 
     def _direction(self):
         """Return -B gradient by the two-loop recursion, each task with inner products of its own."""

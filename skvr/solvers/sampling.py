@@ -129,13 +129,8 @@ def row_shares(problem, columns):
     return half_uniform(norms[problem.used])
 
 
-def growing_samples(problem, columns, rng):
-    """Yield nested samples of the rows, each 8 times as large as the last, up to n / 8; none of small problems.
-
-    A sample of S rows is that of the smallest u_i / q_i, with q from `row_shares` and one uniform u_i a row for all
-    samples. With tau the next of these values a row weighs 1 / min(1, tau q_i): priority sampling (Duffield, Lund and
-    Thorup 2007).
-    """
+def sample_sizes(problem):
+    """Return the numbers of rows of `growing_samples`."""
     n = problem.n_samples
     classes = problem.n_outputs if problem.loss == "softmax" else 2
     smallest = max(FEWEST_ROWS, int(ROWS_PER_PARAMETER * (problem.n_features + 1) * classes))
@@ -144,12 +139,21 @@ def growing_samples(problem, columns, rng):
     while size >= smallest:
         sizes.insert(0, size)
         size //= GROWTH
-    if not sizes and smallest <= n // 3:
-        sizes = [smallest]
+    return sizes or ([smallest] if smallest <= n // 3 else [])
+
+
+def growing_samples(problem, columns, rng):
+    """Yield nested samples of the rows, each 8 times as large as the last, up to n / 8; none of small problems.
+
+    A sample of S rows is that of the smallest u_i / q_i, with q from `row_shares` and one uniform u_i a row for all
+    samples. With tau the next of these values a row weighs 1 / min(1, tau q_i): priority sampling (Duffield, Lund and
+    Thorup 2007).
+    """
+    sizes = sample_sizes(problem)
     if not sizes:
         return
     q = row_shares(problem, columns)
-    keys = rng.random(n) / q
+    keys = rng.random(problem.n_samples) / q
     for size in sizes:
         tau = np.partition(keys, size)[size]
         positions = np.flatnonzero(keys < tau)
