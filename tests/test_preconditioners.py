@@ -254,7 +254,7 @@ def test_the_covariance_of_saturated_classes_keeps_its_digits():
     _, problem = classes_problem(K, "dense")
     p = np.full((len(problem.weight), K), 1e-18)
     p[np.arange(len(p)), np.arange(len(p)) % K] = 1.0
-    A, _ = class_covariance(problem, p)
+    A, _ = class_covariance(problem, np.log(p).ravel())
     others = np.array([np.delete(p, k, axis=1).sum(axis=1) for k in range(K)]).T
     assert_allclose(np.diag(A), problem.weight @ (p * others) / problem.n_samples, rtol=1e-13)
     for seed in range(20):

@@ -366,7 +366,7 @@ def test_a_matrix_does_not_wait_where_columns_are_alike_or_it_is_cheap():
 
 @each(seed=range(5), layout=[np.asarray, sp.csr_matrix])
 def test_the_effective_rank_is_that_of_the_covariance(layout, seed):
-    """Of 64 rows an estimate, here within a half of (sum of the eigenvalues)^2 / sum of their squares."""
+    """Of 64 rows an estimate of (sum of the eigenvalues)^2 / sum of their squares, penalty included."""
     rng = np.random.default_rng(seed)
     n, p = 3000, 200
     for spectrum in (np.ones(p), np.logspace(0, -2, p), np.where(np.arange(p) < 4, 30.0, 1.0)):
@@ -374,11 +374,14 @@ def test_the_effective_rank_is_that_of_the_covariance(layout, seed):
         X = rng.standard_normal((n, p)) * np.sqrt(spectrum) @ rotation + 3
         X = np.vstack([X, 100 * rng.standard_normal((50, p))])  # rows without weight
         weight = np.append(np.ones(n), np.zeros(50))
-        problem = FiniteSum(layout(X), np.ones(n + 50), weight, np.array([1e-3]), "squared", True)
-        columns = Columns(problem)
-        values = np.linalg.eigvalsh(np.cov((X[:n] / columns.scale).T))
-        exact = values.sum() ** 2 / (values**2).sum()
-        assert exact / 1.6 < effective_rank(problem, columns, rng) < 1.6 * exact
+        for loss, alpha in (("squared", 1e-3), ("logistic", 1.0)):
+            problem = FiniteSum(layout(X), np.ones(n + 50), weight, np.array([alpha]), loss, True)
+            columns = Columns(problem)
+            H = CURVATURE[loss] * np.cov(X[:n].T, bias=True) + alpha * np.eye(p)
+            values = np.linalg.eigvalsh(H / np.outer(columns.scale, columns.scale))
+            assert_allclose(values.sum(), p)
+            exact = p**2 / (values**2).sum()
+            assert exact / 1.6 < effective_rank(problem, columns, rng) < 1.6 * exact
 
 
 @each(solver=[LBFGS(), PreconditionedSVRG(), Newton()])

@@ -82,6 +82,12 @@ def text(rng, n):
     return X[:n], y[:n]
 
 
+def frequent_words(rng, n):
+    """Return documents by their 2000 most frequent words alone, which a dictionary of fixed size leaves."""
+    X, y = text(rng, n)
+    return X[:, np.argsort(-X.getnnz(axis=0), kind="stable")[:2000]], y
+
+
 def separable(rng, n):
     """Return classes that a plane separates: the smaller alpha, the larger the coefficients."""
     X = rng.standard_normal((n, 100))
@@ -144,6 +150,8 @@ GENERATED = {
     "wide-dense-ridge": lambda rng, d: targeted(spectrum(rng, 20_000 // d, 1000), rng),
     "text": lambda rng, d: text(rng, 19_953 // d),
     "text-ridge": lambda rng, d: targeted(text(rng, 19_953 // d)[0], rng),
+    "frequent-words": lambda rng, d: frequent_words(rng, 19_953 // d),
+    "frequent-words-ridge": lambda rng, d: targeted(frequent_words(rng, 19_953 // d)[0], rng),
     "separable": lambda rng, d: separable(rng, 20_000 // d),
     "wide": lambda rng, d: labelled(rng.standard_normal((500 // d, 5000)), rng),
     "wide-ridge": lambda rng, d: targeted(rng.standard_normal((500 // d, 5000)), rng),

@@ -103,9 +103,10 @@ class Columns:
 
 
 def effective_rank(problem, columns, rng):
-    """Return an estimate of (tr S)^2 / tr S^2, S the covariance of the scaled columns: p where they are independent.
+    """Return an estimate of (tr H)^2 / tr H^2, H = c S + D the bound of the Hessian in scaled columns: p at the most.
 
-    Of two rows drawn by their weights E ||x~||^2 is tr S, and E (x~ . y~)^2 is tr S^2.
+    S is their covariance, D their penalty; H has a diagonal of 1. Of two rows drawn by their weights E ||x~||^2 is
+    tr S, and E (x~ . y~)^2 is tr S^2.
     """
     weight = problem.weight[problem.used]
     size = min(RANK_ROWS, problem.n_samples)
@@ -114,9 +115,11 @@ def effective_rank(problem, columns, rng):
     problem.kernels.scaled_rows(rows, np.ones(size), columns.mean, 1 / columns.data_scale, Z.ravel())
     Z[:, -1] = 0.0
     products = dsyrk(1.0, Z.T, trans=1)  # SciPy's BLAS, as for matrices: NumPy's has buffers of its own
-    trace = products.trace() / size
-    squares = 2 * (np.triu(products, 1) ** 2).sum()
-    return trace**2 * size * (size - 1) / squares if squares > 0 else np.inf
+    D = columns.penalty(problem.alpha.min())[:-1]
+    trace, pairs = products.trace() / size, max(1, size * (size - 1) // 2)
+    # The rows drawn may be larger or smaller than all: c tr S is known.
+    squares = (np.triu(products, 1) ** 2).sum() / pairs * ((1 - D).sum() / trace) ** 2 if trace > 0 else 0.0
+    return problem.n_features**2 / (squares + (D * (2 - D)).sum())
 
 
 def gram(problem, columns, weight):
@@ -183,12 +186,21 @@ def hessian(problem, columns, z):
     return H
 
 
-def class_covariance(problem, p):
-    """Return the mean of w_i (diag(p_i) - p_i p_i') over the rows, K x K, and the share of each row in its trace."""
-    products = (p * problem.weight[:, None]).T @ p
+def class_covariance(problem, z):
+    """Return the mean of w_i (diag(p_i) - p_i p_i') over the rows, K x K, and the share of each row in its trace.
+
+    p are the probabilities of the classes at raw predictions z.
+    """
+    K = problem.n_outputs
+    products, trace = np.zeros((K, K)), np.empty(len(problem.weight))
+    height = max(1, PACKED_VALUES // (4 * K))  # whose probabilities, products and squares take as much as a block
+    for first in range(0, len(trace), height):
+        rows = slice(first, first + height)
+        p, weight = probabilities(problem, z[K * first : K * (first + height)]), problem.weight[rows]
+        products += (p * weight[:, None]).T @ p
+        trace[rows] = weight * (1 - (p * p).sum(axis=1))
     np.fill_diagonal(products, 0.0)
     A = np.diag(products.sum(axis=1)) - products  # p_k (1 - p_k) from the other classes: 1 - p_k would lose its digits
-    trace = problem.weight * (1 - (p * p).sum(axis=1))
     return A / problem.n_samples, trace / max(trace.sum() / problem.n_samples, np.finfo(np.float64).tiny)
 
 

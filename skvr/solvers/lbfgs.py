@@ -45,7 +45,8 @@ class LBFGS(Solver):
         H. "hessian": the matrix, in centred and scaled columns; for K classes the Kronecker product of their covariance
         and a Gram matrix, and the whole matrix later where it has at most 2000 rows. Of dense rows, fewer than columns
         and these more than 200, its inverse comes from a matrix of the rows: once passes have cost twice as much, for
-        squared loss at once where it is cheap. "nystrom": rank 50 plus the penalty. "diagonal": the curvature of each
+        squared loss at once where it is cheap. So waits the first matrix of many columns that costs more than 4 passes
+        while they are nearly independent. "nystrom": rank 50 plus the penalty. "diagonal": the curvature of each
         coordinate in centred columns. "none": the identity in these.
     memory : int or "auto", default="auto"
         Pairs of changes that B remembers. "auto" is 20, and for several outputs fewer, but at least 8, where 20 would
@@ -184,7 +185,7 @@ class Descent:
     """
 
     def __init__(self, solver, problem, columns, theta, preconditioner, rng, wait=0.0):
-        self.kind, self.rng, self.wait = solver.preconditioner, rng, wait
+        self.kind, self.rng, self.wait_of_first = solver.preconditioner, rng, wait
         self.memory = automatic_memory(problem) if solver.memory == "auto" else solver.memory
         self.problem, self.columns, self.preconditioner = problem, columns, preconditioner
         self.theta = theta.copy()
@@ -224,7 +225,7 @@ class Descent:
             return
         rows, kind, coupled = problem, self.kind, False
         cost, wait = 0.0, np.inf
-        if kind == "hessian" and self.passes < self.wait:
+        if kind == "hessian" and self.passes < self.wait_of_first:
             kind = "none" if self.by_rows else "diagonal"
         elif kind == "hessian":
             cost = wait = self.hessian_cost
@@ -235,7 +236,7 @@ class Descent:
                     wait = max(cost, KRONECKER_PASSES * self.pass_cost)
             if self.preconditioner is None or not self.preconditioner.knows_size:  # the first matrix
                 wait = 0.0
-                if self.wait and not self.by_rows and not coupled:
+                if self.wait_of_first and not self.by_rows and not coupled:
                     rows = self._largest_sample()
                     cost = cost_of_gram(rows) + self.pass_cost
         if kind in ("diagonal", "none"):  # of the intercept's curvature, which takes no pass

@@ -14,7 +14,6 @@ from skvr.solvers.hessian import (
     gram,
     gram_product,
     hessian,
-    probabilities,
     roots_of_rows,
     weight_of_rows,
 )
@@ -198,7 +197,7 @@ def class_eigenvalues(problem, z):
     gradient has no part in it. It is given the value of the next. Where predictions are saturated others are rounding
     errors, of either sign, too; they are given the size of those, K eps times the largest eigenvalue.
     """
-    A, weight = class_covariance(problem, probabilities(problem, z))
+    A, weight = class_covariance(problem, z)
     values, vectors = np.linalg.eigh(A)
     values[0] = values[1]
     return np.maximum(values, max(TINY, len(values) * EPS * values[-1])), vectors, weight
