@@ -66,7 +66,7 @@ def of_sklearn(problem, threads):
 
     def ridge(name, budgets):
         def fit(budget):
-            options = {} if budget is None else {"tol": 0, "max_iter": budget}
+            options = {"tol": 0, "max_iter": budget} if isinstance(budget, int) else {"tol": budget or 1e-4}
             estimator = Ridge(alpha=problem.n_alpha, solver=name, **common, **options)
             return coefficients(estimator.fit(problem.X, problem.y))
 
@@ -85,8 +85,10 @@ def of_sklearn(problem, threads):
             yield ridge("cholesky", DIRECT)
             if not sp.issparse(problem.X):
                 yield ridge("svd", DIRECT)
-        for name in ("lsqr", "sparse_cg", "sag", "saga"):
+        for name in ("lsqr", "sag", "saga"):
             yield ridge(name, ITERATIONS)
+        # With p > n it has no regard for max_iter, and would never end at a tol that rounding errors do not let it reach.
+        yield ridge("sparse_cg", ITERATIONS if p <= n else TOLERANCES[:4])
         return
     yield logistic("lbfgs", ITERATIONS)
     yield logistic("newton-cg", STEPS)

@@ -88,7 +88,7 @@ def references(problem, accurate_skvr):
     p = problem.X.shape[1]
     options = {"fit_intercept": problem.fit_intercept}
     if problem.loss == "squared":
-        names = ["lsqr", "sparse_cg"] if sp.issparse(problem.X) or p > 2000 else ["cholesky"]
+        names = ["lsqr"] if sp.issparse(problem.X) or p > 2000 else ["cholesky"]
         options |= {"alpha": problem.n_alpha, "tol": 1e-15, "max_iter": 10 * REFERENCE_ITERATIONS}
         fits = [Ridge(solver=name, **options) for name in names]
     else:
