@@ -18,10 +18,10 @@ from sklearn.exceptions import ConvergenceWarning
 from skvr import LogisticRegression, Ridge
 from skvr.problem import FiniteSum
 from skvr.solvers import LBFGS, SDCA, Newton, PreconditionedSVRG, preconditioner
-from skvr.solvers.hessian import Columns, cost_of_gram, cost_of_pass, effective_rank
+from skvr.solvers.hessian import Columns, cost_of_gram, cost_of_pass
 from skvr.solvers.lbfgs import Descent, automatic_memory, wait_of_matrix
 from skvr.solvers.preconditioner import KINDS, Hessian, form
-from skvr.solvers.sampling import sample_sizes
+from skvr.solvers.sampling import effective_rank, sample_sizes
 
 LAYOUTS = ["dense", "int32"]
 
@@ -382,6 +382,42 @@ def test_the_effective_rank_is_that_of_the_covariance(layout, seed):
             assert_allclose(values.sum(), p)
             exact = p**2 / (values**2).sum()
             assert exact / 1.6 < effective_rank(problem, columns, rng) < 1.6 * exact
+
+
+def alike_rows(n=400, p=300):
+    return np.tile(np.random.default_rng(0).standard_normal(p), (n, 1))
+
+
+@each(
+    X=[np.ones((400, 300)), np.zeros((400, 300)), np.eye(300), alike_rows(), alike_rows(1), alike_rows(20)],
+    layout=[np.asarray, sp.csr_matrix],
+    fit_intercept=BOOLS,
+    penalty=[0.0, 1.0],
+)
+def test_degenerate_rows_have_an_effective_rank(penalty, fit_intercept, layout, X):
+    n, p = X.shape
+    y = np.where(np.arange(n) % 2, 1.0, -1.0)
+    problem = FiniteSum(layout(X), y, np.ones(n), np.array([penalty]), "squared", fit_intercept)
+    assert 0.99 <= effective_rank(problem, Columns(problem), np.random.default_rng(0)) <= p
+    model = Ridge(alpha=penalty, solver=LBFGS(), fit_intercept=fit_intercept, tol=1e-8, random_state=0)
+    model.fit(layout(X), y)
+    gradient = X.T @ (model.predict(layout(X)) - y) + penalty * model.coef_
+    assert np.abs(gradient).max() <= 1e-4 * max(1.0, np.abs(X).max() * n)
+
+
+@pytest.mark.parametrize("heavy", [1e3, 1e6])
+def test_the_effective_rank_sees_heavy_rows_and_weights(heavy):
+    """Five rows outweigh all others: by their size, or by weights beside which the others underflow."""
+    rng = np.random.default_rng(0)
+    n, p = 2000, 300
+    plain = rng.standard_normal((n, p))
+    X, weight = plain.copy(), np.full(n, 5e-324)
+    X[:5] *= heavy
+    weight[:5] = heavy
+    for rows, weights in ((X, np.ones(n)), (plain, weight)):
+        problem = FiniteSum(rows, np.ones(n), weights, np.array([1e-9]), "squared", True)
+        for seed in range(20):
+            assert effective_rank(problem, Columns(problem), np.random.default_rng(seed)) < 10
 
 
 @each(solver=[LBFGS(), PreconditionedSVRG(), Newton()])

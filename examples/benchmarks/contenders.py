@@ -87,7 +87,7 @@ def of_sklearn(problem, threads):
                 yield ridge("svd", DIRECT)
         for name in ("lsqr", "sag", "saga"):
             yield ridge(name, ITERATIONS)
-        # With p > n it has no regard for max_iter, and would never end at a tol that rounding errors do not let it reach.
+        # With p > n it has no regard for max_iter, and a tol that rounding errors do not let it reach never ends it.
         yield ridge("sparse_cg", ITERATIONS if p <= n else TOLERANCES[:4])
         return
     yield logistic("lbfgs", ITERATIONS)

@@ -38,7 +38,7 @@ struct FiniteSum {
         prefetch_line<3>(weight + i);
     }
 
-    // z = W x_i + b; of dense rows, asks for the row `ahead` meanwhile
+    // z = W x_i + b; of long dense rows, asks for the row `ahead` meanwhile
     void predict(size_t i, const double* theta, double* z, size_t ahead = no_row) const {
         const size_t K = n_outputs();
         const double* intercept = theta + n_coefficients();
@@ -76,7 +76,7 @@ struct FiniteSum {
 
 // Rows are drawn at random, so no hardware foresees them: the epochs ask for the row that is drawn a few rows later,
 // half of it before a row's prediction and half after; twice as early for what says where the row is; and for its entry
-// in a table with K numbers a row. Returns that row, for the prediction to ask for where rows are dense.
+// in a table with K numbers a row. Returns that row, for the prediction to ask for where rows are dense and long.
 template <class Data>
 inline size_t prefetch(const Data& data, const int64_t* order, size_t s, size_t n, size_t half,
                        const double* table = nullptr) {

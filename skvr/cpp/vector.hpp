@@ -46,18 +46,18 @@ inline void prefetch_line([[maybe_unused]] const void* address) {
 // (the build forbids contraction to fused multiply-add).
 constexpr size_t lanes = 16;
 
-// Asks for the lines of `ahead`, of n values too, one by one meanwhile: all at once they would fill the queue of lines on
-// their way, and the loads behind them wait.
-template <class T>
-inline double dot(const T* x, const double* w, size_t n, const T* ahead = nullptr) {
+// If it `asks`, then for the lines of `ahead`, of n values too, one by one meanwhile: all at once they would fill the queue
+// of lines on their way, and the loads behind them wait.
+template <bool asks = false, class T>
+inline double dot(const T* x, const double* w, size_t n, [[maybe_unused]] const T* ahead = nullptr) {
     double sum[lanes] = {};
     size_t j = 0;
-    for (; ahead && j + lanes <= n; j += lanes) {
-        for (size_t l = 0; l < lanes; l += 64 / sizeof(T)) prefetch_line<2>(ahead + j + l);
+    for (; j + lanes <= n; j += lanes) {
+        if constexpr (asks)
+            for (size_t l = 0; l < lanes; l += 64 / sizeof(T)) prefetch_line<2>(ahead + j + l);
         for (size_t l = 0; l < lanes; ++l) sum[l] += double(x[j + l]) * w[j + l];
     }
-    for (; j + lanes <= n; j += lanes)
-        for (size_t l = 0; l < lanes; ++l) sum[l] += double(x[j + l]) * w[j + l];
+    if constexpr (asks) prefetch_line<2>(ahead + n - 1);
     if (j + 8 <= n) {
         for (size_t l = 0; l < 8; ++l) sum[l] += double(x[j + l]) * w[j + l];
         j += 8;

@@ -9,7 +9,6 @@ from functools import partial
 
 import numpy as np
 import scipy.linalg
-from scipy.linalg.blas import dsyrk
 from scipy.special import softmax
 
 from skvr.smoothness import CURVATURE
@@ -25,7 +24,6 @@ SCATTERED_VALUES = 2**24  # products of one kernel call: some 10 ms, between whi
 # Values of a block of scaled rows, 0.5 MB, which stays in the cache between its making and the product; and its fewest
 # rows, since every product reads and writes the whole matrix.
 PACKED_VALUES, PACKED_ROWS = 2**16, 64
-RANK_ROWS = 64  # whose products estimate an effective rank to about a fifth
 SURE_PENALTY = 100 * RANK_TOLERANCE  # beside a diagonal of 1
 
 
@@ -102,26 +100,6 @@ class Columns:
         return out
 
 
-def effective_rank(problem, columns, rng):
-    """Return an estimate of (tr H)^2 / tr H^2, H = c S + D the bound of the Hessian in scaled columns: p at the most.
-
-    S is their covariance, D their penalty; H has a diagonal of 1. Of two rows drawn by their weights E ||x~||^2 is
-    tr S, and E (x~ . y~)^2 is tr S^2.
-    """
-    weight = problem.weight[problem.used]
-    size = min(RANK_ROWS, problem.n_samples)
-    rows = problem.draw_from(rng.choice(problem.n_samples, size, replace=False, p=weight / weight.sum()))
-    Z = np.empty((size, problem.n_features + 1))
-    problem.kernels.scaled_rows(rows, np.ones(size), columns.mean, 1 / columns.data_scale, Z.ravel())
-    Z[:, -1] = 0.0
-    products = dsyrk(1.0, Z.T, trans=1)  # SciPy's BLAS, as for matrices: NumPy's has buffers of its own
-    D = columns.penalty(problem.alpha.min())[:-1]
-    trace, pairs = products.trace() / size, max(1, size * (size - 1) // 2)
-    # The rows drawn may be larger or smaller than all: c tr S is known.
-    squares = (np.triu(products, 1) ** 2).sum() / pairs * ((1 - D).sum() / trace) ** 2 if trace > 0 else 0.0
-    return problem.n_features**2 / (squares + (D * (2 - D)).sum())
-
-
 def gram(problem, columns, weight):
     """Return the `Triangle` of mean_i weight_i (x~_i, 1)(x~_i, 1)'; `weight` has an entry a row of X."""
     if _cost_of_scattering(problem) < _cost_of_packing(problem, 1) and columns.nearly_centred:
@@ -141,7 +119,7 @@ def packed_gram(problem, columns, root):
         return Z
 
     blocks = map(scaled_rows, problem.row_slices(height))
-    return sum_of_products(K * q, blocks, 1 / problem.n_samples, columns.triangle_values(K * q))
+    return sum_of_products(K * q, blocks, 1 / problem.n_samples, columns.triangle_values)
 
 
 def _scattered_gram(problem, columns, weight):
@@ -193,7 +171,8 @@ def class_covariance(problem, z):
     """
     K = problem.n_outputs
     products, trace = np.zeros((K, K)), np.empty(len(problem.weight))
-    height = max(1, PACKED_VALUES // (4 * K))  # whose probabilities, products and squares take as much as a block
+    # Their probabilities, products and squares take as much as a block of packed rows, or as A.
+    height = max(K, PACKED_VALUES // (4 * K))
     for first in range(0, len(trace), height):
         rows = slice(first, first + height)
         p, weight = probabilities(problem, z[K * first : K * (first + height)]), problem.weight[rows]

@@ -5,9 +5,9 @@ import numpy as np
 from skvr._validation import check_count
 from skvr.smoothness import direction_curvature
 from skvr.solvers.base import Solver, new_state
-from skvr.solvers.hessian import Columns, cost_of_gram, cost_of_hessian, cost_of_pass, effective_rank
+from skvr.solvers.hessian import Columns, cost_of_gram, cost_of_hessian, cost_of_pass
 from skvr.solvers.preconditioner import Hessian, check_preconditioner, form
-from skvr.solvers.sampling import growing_samples, sample_sizes
+from skvr.solvers.sampling import effective_rank, growing_samples, sample_sizes
 from skvr.solvers.schedule import constant
 from skvr.solvers.woodbury import FEWEST_COLUMNS, LARGEST_COUPLED, is_cheap_by_rows
 

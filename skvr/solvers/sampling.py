@@ -2,15 +2,17 @@
 iterations and random signs."""
 
 import numpy as np
+from scipy.linalg.blas import dsyrk
 from scipy.stats.sampling import DiscreteAliasUrn
 
 from skvr import _kernels
-from skvr.smoothness import row_curvature
+from skvr.smoothness import CURVATURE, row_curvature
 
 # The samples of `growing_samples`: fewer rows say little of a Hessian, or of the optimum.
 GROWTH = 8
 FEWEST_ROWS = 500
 ROWS_PER_PARAMETER = 2.5
+RANK_ROWS = 64  # whose products estimate an effective rank to about a fifth
 
 
 class Sampling:
@@ -127,6 +129,25 @@ def row_shares(problem, columns):
     """
     norms = problem.weight * problem.standardised_row_norms(columns.mean, columns.data_scale)
     return half_uniform(norms[problem.used])
+
+
+def effective_rank(problem, columns, rng):
+    """Return an estimate of (tr H)^2 / tr H^2, H = c S + D the bound of the Hessian in scaled columns: p at the most.
+
+    S is their covariance, D their penalty; H has a diagonal of 1. Of two rows drawn independently, and weighted so that
+    the mean of x~ x~' is S, E (x~ . y~)^2 is tr S^2. `row_shares` keep them from being larger than twice their mean.
+    """
+    p, share = problem.n_features, row_shares(problem, columns)
+    drawn = rng.choice(problem.n_samples, RANK_ROWS, p=share / share.sum())
+    rows = problem.draw_from(drawn)
+    root = np.sqrt(CURVATURE[problem.loss] * problem.weight[rows] / (problem.n_samples * share[drawn]))
+    Z = np.empty((RANK_ROWS, p + 1))
+    problem.kernels.scaled_rows(rows, root, columns.mean, 1 / columns.data_scale, Z.ravel())
+    Z[:, -1] = 0.0
+    products = dsyrk(1.0, Z.T, trans=1)  # SciPy's BLAS, as for matrices: NumPy's has buffers of its own
+    squares = (np.triu(products, 1) ** 2).sum() / (RANK_ROWS * (RANK_ROWS - 1) / 2)
+    D = columns.penalty(problem.alpha.min())[:-1]
+    return p**2 / max(p, squares + (D * (2 - D)).sum())
 
 
 def sample_sizes(problem):

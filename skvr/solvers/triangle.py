@@ -17,13 +17,13 @@ RANK_TOLERANCE = 1e-14
 SMALL = 512  # rows of a square of 2 MB: as such it is added to faster, by up to a third where the rows are few
 
 
-def sum_of_products(n, blocks, factor, values=None):
+def sum_of_products(n, blocks, factor, room=lambda n: np.empty(n * (n + 1) // 2)):
     """Return the `Triangle` of `factor` times the sum of Z'Z over `blocks` Z, C-ordered and of n columns.
 
-    A large one takes the place of the `values` of another, where given.
+    A large one takes the place of the array that room(n) returns.
     """
     if n > SMALL:
-        values = np.zeros(n * (n + 1) // 2) if values is None else values
+        values = room(n)
         values[:] = 0
         for Z in blocks:
             lapack.add_products(n, factor, Z, values)
