@@ -73,7 +73,7 @@ class FiniteSum:
         self.n_samples = int(np.count_nonzero(positive))
         if self.is_chunk:
             self.weight = sample_weight / mean_weight
-        elif np.all(sample_weight == 1):
+        elif np.all(sample_weight == 1):  # as they are: no second array of n numbers
             self.weight = np.ascontiguousarray(sample_weight)
         else:  # by the largest first: a sum of weights may be subnormal or overflow where the weights do not
             relative = sample_weight / sample_weight.max()

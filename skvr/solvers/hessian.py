@@ -43,7 +43,7 @@ class Columns:
         self.data_scale = np.where(self.empty, np.inf, self.scale)
         # Where no mean is large beside its column's variation, centring may follow the sums.
         self.nearly_centred = bool(np.all(mean**2 <= 100 * variance, where=~self.empty))
-        self._rows = self._values = None
+        self._rows = self._triangle = None
 
     def rows(self, problem):
         """Return the `CentredRows` of a problem, made once."""
@@ -55,15 +55,16 @@ class Columns:
         """Whether there are its `rows` already."""
         return self._rows is not None and self._rows.problem is problem
 
-    def triangle_values(self, n):
-        """Return room for a triangle of n rows, that of the last where it has as many.
+    def triangle(self, n):
+        """Return a `Triangle` of n rows of zeros, in the place of the last where that had as many.
 
-        A fit drops a matrix before it forms the next. Were the room given back in between, small arrays would settle in
-        it, and the next triangle would take another.
+        A fit drops a matrix before it forms the next. Were its place given back in between, small arrays would settle
+        in it, and the next triangle would take another.
         """
-        if self._values is None or len(self._values) != n * (n + 1) // 2:
-            self._values = np.empty(n * (n + 1) // 2)
-        return self._values
+        if self._triangle is None or self._triangle.n != n:
+            self._triangle = Triangle(n)
+        self._triangle.values[:] = 0
+        return Triangle(n, self._triangle.values)
 
     def unscaled(self):
         """Return what centres the columns alone."""
@@ -119,14 +120,13 @@ def packed_gram(problem, columns, root):
         return Z
 
     blocks = map(scaled_rows, problem.row_slices(height))
-    return sum_of_products(K * q, blocks, 1 / problem.n_samples, columns.triangle_values)
+    return sum_of_products(K * q, blocks, 1 / problem.n_samples, columns.triangle)
 
 
 def _scattered_gram(problem, columns, weight):
     """Gram matrix of the sparse rows as they are, centred and scaled afterwards."""
     p = problem.n_features
-    out = Triangle(p + 1, columns.triangle_values(p + 1))
-    out.values[:] = 0
+    out = columns.triangle(p + 1)
     products = _squared_nonzeros(problem).sum() / problem.n_samples
     for rows in problem.row_slices(max(1, int(SCATTERED_VALUES / max(1.0, products)))):
         problem.kernels.add_gram(rows, weight[rows], out.values)

@@ -299,7 +299,7 @@ POLICIES = {
 def check_step_size(step_size, names):
     """Raise unless `step_size` is a positive number, "auto", a policy named in `names`, or an object of one."""
     if isinstance(step_size, StepSize):
-        if not names or (step_size.acts_per_step and "line-search" not in names):
+        if step_size.acts_per_step and "line-search" not in names:
             raise ValueError(f"step_size must be a policy among {list(names)}, got {step_size!r}.")
         step_size.check()
         return

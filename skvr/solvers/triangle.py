@@ -17,24 +17,6 @@ RANK_TOLERANCE = 1e-14
 SMALL = 512  # rows of a square of 2 MB: as such it is added to faster, by up to a third where the rows are few
 
 
-def sum_of_products(n, blocks, factor, room=lambda n: np.empty(n * (n + 1) // 2)):
-    """Return the `Triangle` of `factor` times the sum of Z'Z over `blocks` Z, C-ordered and of n columns.
-
-    A large one takes the place of the array that room(n) returns.
-    """
-    if n > SMALL:
-        values = room(n)
-        values[:] = 0
-        for Z in blocks:
-            lapack.add_products(n, factor, Z, values)
-    else:
-        square = np.zeros((n, n), order="F")
-        for Z in blocks:
-            square = dsyrk(factor, Z.T, 1.0, square, lower=1, overwrite_c=1)
-        values, _ = dtrttf(square, uplo="L")
-    return Triangle(n, values)
-
-
 class Triangle:
     """The lower triangle of a symmetric matrix.
 
@@ -117,3 +99,19 @@ class Triangle:
     def square(self):
         """Return a square matrix whose lower triangle is this."""
         return dtfttr(self.n, self.values, uplo="L")[0]
+
+
+def sum_of_products(n, blocks, factor, zeros=Triangle):
+    """Return the `Triangle` of `factor` times the sum of Z'Z over `blocks` Z, C-ordered and of n columns.
+
+    A large one is zeros(n), to which the products are added.
+    """
+    if n <= SMALL:
+        square = np.zeros((n, n), order="F")
+        for Z in blocks:
+            square = dsyrk(factor, Z.T, 1.0, square, lower=1, overwrite_c=1)
+        return Triangle(n, dtrttf(square, uplo="L")[0])
+    out = zeros(n)
+    for Z in blocks:
+        lapack.add_products(n, factor, Z, out.values)
+    return out
