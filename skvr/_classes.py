@@ -2,7 +2,6 @@
 
 import numpy as np
 from sklearn.base import ClassifierMixin
-from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
 
@@ -94,8 +93,8 @@ def class_codes(y, classes, unknown):
 
 def indicators(codes, classes):
     """Return the labels -1 and 1 of each class number: one column for two classes, else one a class."""
-    binarizer = LabelBinarizer(neg_label=-1, pos_label=1).fit(np.arange(len(classes)))
-    return binarizer.transform(codes).astype(np.float64)
+    own = codes[:, None] == np.arange(len(classes))
+    return np.where(own[:, 1:] if len(classes) == 2 else own, 1.0, -1.0)
 
 
 def encode_classes(y, sample_weight, class_weight):

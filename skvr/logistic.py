@@ -2,7 +2,6 @@
 
 import numpy as np
 from scipy.special import expit, log_expit, log_softmax, softmax
-from sklearn.linear_model._base import SparseCoefMixin
 
 from skvr._base import FiniteSumEstimator
 from skvr._callbacks import with_callbacks
@@ -11,7 +10,7 @@ from skvr._partial_fit import PartialFitMixin, needs_streaming_solver
 from skvr._validation import check_number, unchanged_on_failure
 
 
-class LogisticRegression(SparseCoefMixin, LinearClassifierMixin, PartialFitMixin, FiniteSumEstimator):
+class LogisticRegression(LinearClassifierMixin, PartialFitMixin, FiniteSumEstimator):
     """Logistic regression fitted by a method of finite-sum optimisation.
 
     Minimises, over coefficients w and an unpenalised intercept b, ::
@@ -267,6 +266,32 @@ class LogisticRegression(SparseCoefMixin, LinearClassifierMixin, PartialFitMixin
         if scores.ndim == 1:
             return np.column_stack([log_expit(-scores), log_expit(scores)])
         return log_softmax(scores, axis=1)
+
+    # scikit-learn's mixin is imported late: all of its linear models come with it, as long as all of skvr takes.
+
+    def sparsify(self):
+        """Convert `coef_` to a sparse matrix, which saves memory where most coefficients are zero.
+
+        Returns
+        -------
+        LogisticRegression
+            Itself.
+        """
+        from sklearn.linear_model._base import SparseCoefMixin
+
+        return SparseCoefMixin.sparsify(self)
+
+    def densify(self):
+        """Convert `coef_` back to an array.
+
+        Returns
+        -------
+        LogisticRegression
+            Itself.
+        """
+        from sklearn.linear_model._base import SparseCoefMixin
+
+        return SparseCoefMixin.densify(self)
 
 
 def _targets(codes, classes, weight, alpha):

@@ -2,6 +2,8 @@
 
 import pickle
 import re
+import subprocess
+import sys
 import warnings
 from email.message import Message
 
@@ -297,3 +299,11 @@ def test_coefficients_in_sparse_format(classes):
     model.partial_fit(X, y)
     np.testing.assert_array_equal(model.coef_, again.partial_fit(X, y).coef_)
     np.testing.assert_array_equal(model.sparsify().densify().coef_, again.coef_)
+
+
+def test_an_import_leaves_out_other_linear_models(tmp_path):
+    """They would take as long as all of skvr: the first fit of a process is meant to cost no more than theirs."""
+    code = "import skvr, sys; print(sorted({'sklearn.linear_model', 'matplotlib.pyplot'} & set(sys.modules)))"
+    command = [sys.executable, "-c", code]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"

@@ -7,7 +7,6 @@ from numbers import Real
 import joblib
 import numpy as np
 from sklearn.base import clone
-from sklearn.pipeline import Pipeline
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils.validation import check_is_fitted
 
@@ -318,7 +317,7 @@ def _check_histories(histories):
 
 
 def _last_step(estimator):
-    return estimator[-1] if isinstance(estimator, Pipeline) else estimator
+    return estimator[-1] if hasattr(estimator, "steps") else estimator
 
 
 def _named(estimators):
@@ -344,7 +343,7 @@ def _fitted_clone(estimator, X, y, sample_weight, **changes):
     _last_step(copy).set_params(**changes)
     if sample_weight is None:
         return copy.fit(X, y)
-    prefix = f"{copy.steps[-1][0]}__" if isinstance(copy, Pipeline) else ""
+    prefix = f"{copy.steps[-1][0]}__" if hasattr(copy, "steps") else ""
     return copy.fit(X, y, **{f"{prefix}sample_weight": sample_weight})
 
 

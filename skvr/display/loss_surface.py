@@ -7,7 +7,6 @@ and a point of the plane the losses alone.
 
 import numpy as np
 from scipy.special import log_expit, logsumexp
-from sklearn.pipeline import Pipeline
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils.extmath import safe_sparse_dot
@@ -317,7 +316,7 @@ def _squared(y, z):
 
 
 def _check_estimator(estimator):
-    if isinstance(estimator, Pipeline):
+    if hasattr(estimator, "steps"):
         raise TypeError(
             "estimator is a pipeline. Pass its last step, pipeline[-1], and X as pipeline[:-1].transform(X)."
         )
