@@ -151,6 +151,18 @@ class FiniteSum:
         n_threads = 1 if self.n_samples <= self._rows_per_slice else self.n_threads
         return map(function, slices) if n_threads == 1 else _map_on_threads(function, slices, n_threads)
 
+    def _mean_of_slices(self, function):
+        """Return the sum of `function`, which returns new arrays, over the slices of all rows, divided by their number.
+
+        It needs the memory of two: all gradients together may be more than X.
+        """
+        parts = self._map_slices(function)
+        total = next(parts)
+        for part in parts:
+            total += part
+        total /= self.n_samples
+        return total
+
     @property
     def used(self):
         """What selects the rows of positive weight from an array with an entry a row."""
@@ -222,7 +234,7 @@ class FiniteSum:
                 self._add_product(residual.reshape(-1, self.n_outputs)[block], X, out)
             return out
 
-        return sum(self._map_slices(gradient)) / self.n_samples
+        return self._mean_of_slices(gradient)
 
     def residual_gradient(self, theta, out=None):
         """Return `residual` at theta, held in `out` if given, and its `loss_gradient`. One effective pass."""
@@ -240,7 +252,7 @@ class FiniteSum:
                 self._add_product(r[block], X, out)
             return out
 
-        return residual, sum(self._map_slices(gradient)) / self.n_samples
+        return residual, self._mean_of_slices(gradient)
 
     def evaluate(self, theta, z):
         """Return F of each task, shape (n_tasks,), and its gradient, flat as theta; fill `z` in. One effective pass."""

@@ -39,7 +39,7 @@ class Columns:
         self.scale = np.sqrt(CURVATURE[problem.loss] * variance + problem.alpha.min())
         self.scale[self.scale == 0] = 1.0
         # With an intercept a constant column is zero once centred, not the rounding errors of centring it.
-        self.empty = (variance == 0) & bool(problem.fit_intercept)
+        self.empty = (variance == 0) & (mean != 0) & bool(problem.fit_intercept)
         self.data_scale = np.where(self.empty, np.inf, self.scale)
         # Where no mean is large beside its column's variation, centring may follow the sums.
         self.nearly_centred = bool(np.all(mean**2 <= 100 * variance, where=~self.empty))
@@ -70,6 +70,12 @@ class Columns:
         """Return what centres the columns alone."""
         columns = copy(self)
         columns.scale = np.ones_like(self.scale)
+        return columns
+
+    def of_no_effect(self, p):
+        """Return what leaves p columns as they are."""
+        columns = copy(self)
+        columns.mean, columns.scale, columns.empty = np.zeros(p), np.ones(p), np.zeros(p, dtype=bool)
         return columns
 
     def penalty(self, alpha):
@@ -170,12 +176,10 @@ def class_covariance(problem, z):
     p are the probabilities of the classes at raw predictions z.
     """
     K = problem.n_outputs
-    products, trace = np.zeros((K, K)), np.empty(len(problem.weight))
+    products, trace = np.zeros((K, K)), np.zeros(len(problem.weight))
     # Their probabilities, products and squares take as much as a block of packed rows, or as A.
-    height = max(K, PACKED_VALUES // (4 * K))
-    for first in range(0, len(trace), height):
-        rows = slice(first, first + height)
-        p, weight = probabilities(problem, z[K * first : K * (first + height)]), problem.weight[rows]
+    for rows in problem.row_slices(max(K, PACKED_VALUES // (4 * K))):
+        p, weight = probabilities(problem, z.reshape(-1, K)[rows]), problem.weight[rows]
         products += (p * weight[:, None]).T @ p
         trace[rows] = weight * (1 - (p * p).sum(axis=1))
     np.fill_diagonal(products, 0.0)
@@ -200,7 +204,11 @@ def probabilities(problem, z):
 
 def weight_of_rows(problem, z):
     """Return the weights of the rows in the Hessian of one output: w_i times the second derivative of the loss at z."""
-    return problem.weight * (logistic_curvature(z) if problem.loss == "logistic" else 1.0)
+    if problem.loss != "logistic":
+        return problem.weight
+    weight = problem.weight.copy()
+    weight[problem.used] *= logistic_curvature(z[problem.used])  # of a sample's rows alone
+    return weight
 
 
 def roots_of_rows(problem, z):
@@ -218,8 +226,10 @@ def roots_of_rows(problem, z):
 
 def logistic_curvature(z):
     """Return the second derivative of the logistic loss at raw predictions z."""
-    e = np.exp(-np.abs(z))
-    return e / (1 + e) ** 2
+    e = np.abs(z)
+    np.exp(np.negative(e, out=e), out=e)
+    e /= (1 + e) ** 2
+    return e
 
 
 def factorise(form, levels, penalties):

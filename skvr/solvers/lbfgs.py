@@ -9,6 +9,7 @@ from skvr.solvers.hessian import Columns, cost_of_gram, cost_of_hessian, cost_of
 from skvr.solvers.preconditioner import Hessian, check_preconditioner, form
 from skvr.solvers.sampling import effective_rank, growing_samples, sample_sizes
 from skvr.solvers.schedule import constant
+from skvr.solvers.span import RowSpan, is_cheap_in_span
 from skvr.solvers.woodbury import FEWEST_COLUMNS, LARGEST_COUPLED, is_cheap_by_rows
 
 ARMIJO = 1e-4
@@ -26,6 +27,9 @@ KRONECKER_PASSES = 20  # at least, between two Kronecker products: the pairs mak
 MOST_PAIRS, FEWEST_PAIRS = 20, 8
 SMALL_PAIRS = 2**23  # bytes that the pairs of several outputs may take whatever X is
 WHOLE_STEP = 1e-6  # a best step this close to 1 is taken for 1, which gives away 1e-12 of the fall of F
+IN_SPAN = (
+    1e-20  # of the first squared gradient: below, the products of a span's coefficients and images do not resolve it
+)
 DRIFT = 1e-8  # of a squared gradient that is followed by its changes: below, their rounding errors may show
 
 
@@ -95,7 +99,7 @@ class LBFGS(Solver):
         check_count("memory", self.memory, "a non-negative integer", low=0)
 
     def init(self, problem, theta, rng):
-        return new_state(constant(1.0, problem), descent=None)
+        return new_state(constant(1.0, problem), descent=None, in_span=False)
 
     def epoch(self, problem, theta, state, rng):
         state.k += 1
@@ -104,8 +108,22 @@ class LBFGS(Solver):
         descent = state.descent
         spent = descent.cost
         state.moved = descent.step()
-        theta[:] = descent.theta
         state.passes += (descent.cost - spent) / cost_of_pass(problem)
+        if state.in_span:
+            gradient = descent.problem.dot_by_task(descent.gradient, descent.gradient)
+            if state.moved and np.any(gradient > state.resolved):
+                return  # `iterate` computes theta when it is asked for
+            descent = self._leave_span(problem, state, rng)
+        theta[:] = descent.theta
+
+    def _leave_span(self, problem, state, rng):
+        """Go on over all columns."""
+        span = state.descent.problem
+        theta = span.theta(state.descent.theta)
+        state.in_span, state.moved = False, True
+        state.descent = Descent(self, problem, span.columns_of_whole, theta, None, rng)
+        state.passes += 1
+        return state.descent
 
     def _start(self, problem, theta, state, rng):
         """Go through the samples, where there are any; make the state's `Descent` on all rows."""
@@ -135,11 +153,19 @@ class LBFGS(Solver):
                 cost += descent.cost
                 if np.all(descent.value <= at_zero):
                     theta[:] = descent.theta
+        state.in_span = self.preconditioner == "none" and not theta.any() and is_cheap_in_span(problem)
+        if state.in_span:
+            problem = RowSpan(problem, columns)
+            columns, theta = problem.columns, problem.zeros()
         descent = state.descent = Descent(self, problem, columns, theta, preconditioner, rng, wait)
         if theta.any() and not np.all(descent.value <= problem.value_at_zero()):  # the samples led astray
             descent = state.descent = Descent(self, problem, columns, problem.zeros(), None, rng, wait)
             cost += cost_of_pass(problem)
+        state.resolved = IN_SPAN * problem.dot_by_task(descent.gradient, descent.gradient)
         state.passes += (cost + descent.cost) / cost_of_pass(problem)
+
+    def iterate(self, problem, theta, state):
+        return state.descent.problem.theta(state.descent.theta) if state.in_span else theta
 
     def gradient_estimate(self, problem, theta, state):
         return state.descent.gradient
@@ -147,6 +173,9 @@ class LBFGS(Solver):
     def bound_estimate(self, problem, theta, state, certificate):
         if not state.moved:  # rounding errors rule: let the stopping rule see
             return np.zeros(problem.n_tasks)
+        if state.in_span:
+            span = state.descent.problem
+            return span.by_task(span.squared_norm(state.descent.gradient)) / (2 * certificate.alpha)
         return super().bound_estimate(problem, theta, state, certificate)
 
 

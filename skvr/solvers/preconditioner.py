@@ -74,10 +74,12 @@ class Coordinates:
     def resize(self, s, y):
         """Take the size from changes s of theta and y of the gradient: s.y / y.y of each task without the intercept."""
         problem = self.problem
-        y_scaled = self.columns.to_scaled(problem, y, s)
+        y_scaled = problem.zeros()
+        scaled = self.columns.to_scaled(problem, y, s)
+        problem.coef(y_scaled)[:] = scaled[:, :-1]
         b = problem.intercept(s) + problem.coef(s) @ self.columns.mean
-        along = problem.dot_by_task(s, y) - problem.by_task(b * y_scaled[:, -1])
-        squares = problem.by_task(np.einsum("kj,kj->k", y_scaled[:, :-1], y_scaled[:, :-1]))
+        along = problem.dot_by_task(s, y) - problem.by_task(b * scaled[:, -1])
+        squares = problem.by_task(problem.squared_norm(y_scaled))
         known = (along > 0) & (squares > 0)
         self.size[:] = np.where(known, along / np.where(known, squares, 1.0), self.size[: len(known)])
 

@@ -64,8 +64,8 @@ def solve(problem, solver, theta, *, tol, max_iter, rng, verbose=0, memory=None,
                 solver.epoch(problem, theta, state, rng)
             if not np.isfinite(theta).all():
                 raise not_finite(problem, solver, state, epoch)
-            iterate = solver.iterate(problem, theta, state)
             if task is not None:
+                iterate = solver.iterate(problem, theta, state)
                 stop = task.end_epoch(iterate)
             if not (
                 epoch == max_iter
@@ -73,6 +73,7 @@ def solve(problem, solver, theta, *, tol, max_iter, rng, verbose=0, memory=None,
                 or rule.is_due(epoch, certificate, lambda: solver.bound_estimate(problem, theta, state, certificate))
             ):
                 continue
+            iterate = solver.iterate(problem, theta, state)
             with history.evaluation:
                 evaluation = certificate.evaluate(iterate)
             if evaluation is None:
