@@ -37,11 +37,11 @@ class RowSpan(FiniteSum):
         """Return the parameters of the whole finite sum. Half a pass."""
         n = self.X.shape[0]
         theta = self.whole.loss_gradient(v[: n * self.n_outputs] * self.n_samples)
-        w, b = self.whole.coef(theta), self.whole.intercept(theta)
+        w, b = self.whole.coef(theta).T, self.whole.intercept(theta)  # as they lie in memory
         if self.fit_intercept:
-            w -= b[:, None] * self.mean
-            w[:, self.constant] = 0.0
-            b[:] = self.intercept(v) - w @ self.mean
+            w -= self.mean[:, None] * b
+            w[self.constant] = 0.0
+            b[:] = self.intercept(v) - self.mean @ w
         return theta
 
     def raw_prediction(self, v, out=None):
