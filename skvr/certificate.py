@@ -108,7 +108,8 @@ class Certificate:
             r = problem.residual(z, intercept, out=z)
             gradient = problem.loss_gradient(r) + problem.penalty_gradient(theta)
             measure = self.measure(gradient)
-            if problem.fit_intercept and problem.loss != "squared" and self._unresolved(gradient, r):
+            size = np.abs(r, out=r)  # in place: with several classes r is most of what an evaluation takes
+            if problem.fit_intercept and problem.loss != "squared" and self._unresolved(gradient, size):
                 measure = np.full_like(measure, np.inf)  # not at b*: the inequality says nothing
             negligible = measure <= 64 * EPS**2 * self.scale  # a fit that interpolates has F* = 0
             gap = np.where(self.free, measure, np.where(negligible, 0.0, measure / objective))
@@ -118,30 +119,33 @@ class Certificate:
                 excess=self._excess(problem.intercept(theta) - intercept, iterate_loss - loss, objective),
                 bound=np.where(self.free, np.nan, measure),
                 gap=gap,
-                floor=self._floor(theta, r, intercept, objective),
+                floor=self._floor(theta, size, intercept, objective),
                 gradient_norm=np.sqrt(problem.by_task(problem.squared_norm(gradient))),
                 intercept=intercept,
                 separated=separated,
             )
 
-    def _unresolved(self, gradient, r):
-        return np.abs(self.problem.intercept(gradient)).max() > UNRESOLVED * np.abs(r).mean()
+    def _unresolved(self, gradient, size):
+        return np.abs(self.problem.intercept(gradient)).max() > UNRESOLVED * size.mean()
 
     def _excess(self, distance, difference, objective):
         """Return a bound of F(w, b) - F(w, b*), from b - b*, the `difference` as computed, and F."""
         smooth = CURVATURE[self.problem.loss] / 2 * self.problem.by_task(distance**2)  # the gradient in b is zero at b*
         return np.minimum(smooth, np.maximum(difference, 0) + ROUNDINGS * EPS * objective)
 
-    def _floor(self, theta, r, intercept, objective):
-        """Return the `gap` that rounding errors can make: those of the sum of r_i x_i, and of r_i through z_i."""
+    def _floor(self, theta, size, intercept, objective):
+        """Return the `gap` that rounding errors can make, those of the sum of r_i x_i and of r_i through z_i.
+
+        `size` is |r_i|, flat as the raw predictions.
+        """
         problem = self.problem
         w_norm = np.sqrt(problem.by_task(problem.squared_norm(theta)))
         b_norm = np.sqrt(problem.by_task(intercept**2))
         row_norms = np.sqrt(problem.squared_row_norms)
-        size = problem.by_task(row_norms @ np.abs(r).reshape(-1, problem.n_outputs))
+        of_sum = problem.by_task(row_norms @ size.reshape(-1, problem.n_outputs))
         weighted = problem.weight * row_norms
         through_z = CURVATURE[problem.loss] * (weighted @ row_norms * w_norm + weighted.sum() * b_norm)
-        noise = ROUNDINGS * EPS * ((size + through_z) / problem.n_samples + self.alpha * w_norm)
+        noise = ROUNDINGS * EPS * ((of_sum + through_z) / problem.n_samples + self.alpha * w_norm)
         floor = noise**2 / (2 * self.alpha * objective)
         if self.any_free:
             largest = self.null_scale.max(axis=1, initial=0.0)

@@ -20,7 +20,7 @@ from skvr import _kernels
 # depend on the data alone, sums over slices have the same bits for any number of threads.
 SLICE_WORK = 2**22
 ROW_WORK = 16  # what a row costs beside its non-zeros, in multiply-adds per output
-EPS = np.finfo(np.float64).eps
+EPS, TINY = np.finfo(np.float64).eps, np.finfo(np.float64).tiny
 THREADS_SLICES = 4  # as long is a call that starts threads, which takes up to a tenth of a millisecond each
 BLOCK_VALUES = 2**18  # values of X that are held as float64 at a time: 2 MB
 FEW_ROWS = 64  # whose mean is what moments are taken about
@@ -392,7 +392,7 @@ class FiniteSum:
         few = self.draw_from(np.linspace(0, self.n_samples - 1, min(self.n_samples, FEW_ROWS)).astype(np.int64))
         sums = np.zeros((3, self.n_features))
         self.kernels.add_moments(few, np.zeros(self.n_features), *sums)
-        mean = sums[1] / self.weight[few].sum()
+        mean = sums[1] / max(self.weight[few].sum(), TINY)
         for _ in range(2):
             centre = mean
             stored, shift, square = self._moments(centre)

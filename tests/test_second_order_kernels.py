@@ -116,6 +116,23 @@ def test_variances_are_those_of_columns_far_from_zero(layout, weighted, offset, 
     assert variance[5] == 0  # the constant column
 
 
+@pytest.mark.parametrize("light", [1e-20, 1e-300, 5e-324])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_moments_do_not_rest_on_the_few_rows_that_they_are_taken_about(layout, light):
+    """All but one row in a hundred weigh next to nothing, and the first rows of both kinds are far from the rest."""
+    rng = np.random.default_rng(0)
+    X = np.where(np.arange(2000)[:, None] % 100 == 50, 3.0, 1e6) + rng.standard_normal((2000, 5))
+    weight = np.where(np.arange(2000) % 100 == 50, 1.0, light)
+    X[:, 3] = 7.0
+    P = reference.Problem(X, np.zeros((2000, 1)), weight, np.ones(1), "squared", True)
+    mean, variance = compiled(P, layout).column_moments()
+    share = weight / weight.sum()
+    exact = X - share @ X
+    assert_allclose(mean, share @ X, rtol=1e-12)
+    assert_allclose(variance, share @ exact**2, rtol=1e-9, atol=1e-25)
+    assert variance[3] == 0
+
+
 @each(fit_intercept=BOOLS, dtype=DTYPES, layout=LAYOUTS)
 @pytest.mark.parametrize("n_roots", [1, 3])
 def test_scaled_rows(n_roots, layout, dtype, fit_intercept):

@@ -131,7 +131,7 @@ class LBFGS(Solver):
         cost = wait = 0.0
         if self.preconditioner != "nystrom":
             columns = Columns(problem)
-            cost += cost_of_pass(problem)
+            cost += cost_of_pass(problem) / 2
         if self.preconditioner == "hessian":
             # A quadratic's Hessian, and the last fit's optimum, leave nothing else to learn from a sample.
             only_hessian = problem.loss == "squared" or bool(theta.any())
@@ -139,7 +139,7 @@ class LBFGS(Solver):
             wait = wait_of_matrix(problem, columns, rng)
             if not wait and (not only_hessian or cost_of_gram(problem) > FEW_PASSES * cost_of_pass(problem)):
                 samples = list(growing_samples(problem, columns, rng))
-                cost += cost_of_pass(problem)  # the rows' norms and their order
+                cost += cost_of_pass(problem) / 2  # the rows' norms
             if only_hessian and samples:
                 preconditioner = form("hessian", samples[-1], columns, samples[-1].raw_prediction(theta), rng)
                 cost += cost_of_pass(samples[-1]) + cost_of_gram(samples[-1])
