@@ -258,6 +258,7 @@ class FiniteSum:
 
     def evaluate(self, theta, z):
         """Return F of each task, shape (n_tasks,), and its gradient, flat as theta; fill `z` in. One effective pass."""
+        at_zero = not theta.any()
 
         def sums(rows):
             value, gradient = np.zeros(self.n_tasks), self.zeros()
@@ -265,7 +266,7 @@ class FiniteSum:
                 self.kernels.evaluate(rows, theta, z, value, gradient)
                 return value, gradient
             for block, X in self._product_blocks(rows):
-                z.reshape(-1, self.n_outputs)[block] = self._multiply(X, theta)
+                z.reshape(-1, self.n_outputs)[block] = 0.0 if at_zero else self._multiply(X, theta)
                 r = np.zeros((len(block), self.n_outputs))
                 self.kernels.losses(block, z, value, r.ravel())
                 self._add_product(r, X, gradient)
