@@ -25,7 +25,8 @@ def test_fitted_attributes_have_scikit_learns_shapes_and_types(ours, theirs, n_c
     X, y = load_iris(return_X_y=True)
     X, y = X[y < n_classes].astype(dtype), y[y < n_classes]
     a = ours(fit_intercept=fit_intercept, tol=1e-12).fit(X, y)
-    b = theirs(fit_intercept=fit_intercept, tol=1e-8, max_iter=10_000).fit(X, y)
+    # The peer's data are float64: in float32 its lbfgs ends up to 0.04 from the optimum, by the processor's sums.
+    b = theirs(fit_intercept=fit_intercept, tol=1e-8, max_iter=10_000).fit(X.astype(np.float64), y)
     shape = (1 if n_classes == 2 else 3, 4) if ours is LogisticRegression else (4,)
     if ours is RidgeClassifier and n_classes == 3:
         shape = (3, 4)
@@ -34,9 +35,8 @@ def test_fitted_attributes_have_scikit_learns_shapes_and_types(ours, theirs, n_c
         assert np.shape(a.intercept_) == (() if ours is Ridge else (1,) if n_classes == 2 else (3,))
     else:
         assert a.intercept_ == 0.0
-    atol = 1e-2 if dtype == np.float32 else 1e-4  # what scikit-learn's lbfgs reaches in float32
-    np.testing.assert_allclose(a.coef_.ravel(), b.coef_.ravel(), atol=atol)
-    np.testing.assert_allclose(np.ravel(a.intercept_), np.ravel(b.intercept_), atol=atol)
+    np.testing.assert_allclose(a.coef_.ravel(), b.coef_.ravel(), atol=1e-4)
+    np.testing.assert_allclose(np.ravel(a.intercept_), np.ravel(b.intercept_), atol=1e-4)
     assert a.coef_.dtype == dtype
     assert a.n_iter_.dtype == np.int32
     if ours is not Ridge:
