@@ -46,7 +46,8 @@ struct IterateState {
 template <class Data, class Rows = typename Data::Rows>
 class Iterate;
 
-// Dense rows: the formula as it stands.
+// Dense rows: the formula as it stands. A step along one row waits for the next prediction, and the two go over w
+// together: the lines of both rows, and of those asked for, are then on their way at the same time.
 template <class Data, class T>
 class Iterate<Data, DenseRows<T>> : IterateState<Data> {
     using State = IterateState<Data>;
@@ -56,7 +57,14 @@ public:
     Iterate(const Data& data, double* theta, double* total, double* direction = nullptr, const double* centre = nullptr)
         : State{data, theta, total, direction, centre}, g(data.n_coefficients()) {}
 
-    void predict(size_t i, double* z, size_t ahead) const { data.predict(i, theta, z, ahead); }
+    void predict(size_t i, double* z, size_t ahead) {
+        if (!waiting.x) return data.predict(i, theta, z, ahead);
+        const T* x = data.rows.row(i);
+        const bool asks = ahead != no_row && data.rows.asks_by_line();
+        for (size_t k = 0; k < data.n_outputs(); ++k)
+            z[k] = theta[data.n_coefficients() + k] + step_and_dot(k, x, asks && k == 0 ? data.rows.row(ahead) : x);
+        waiting.x = nullptr;
+    }
 
     // Of a batch of m the first `known` a_t are there: g += a_t x_t, some rows at a time while they are in cache.
     void collect(const int64_t* rows, size_t known, size_t m, const double* a) {
@@ -65,41 +73,75 @@ public:
             data.rows.add(rows + first, known - first, a + first * K, K, g.data());
     }
 
-    // `change` (with one row only) may be null.
+    // `change` (with one row only) may be null. The arrays are read until the next prediction.
     void step(const int64_t* rows, size_t m, const double* eta, const double* a, const double* change = nullptr,
               double share = 1, double centre_share = 0) {
         const size_t K = data.n_outputs(), p = data.rows.n_features;
-        for (size_t k = 0; k < K; ++k) {
-            if (m == 1)
-                step_output(k, data.rows.row(size_t(rows[0])), eta[k], a[k], change ? change[k] : 0.0, share);
-            else
-                step_output(k, &g[k * p], eta[k], 1.0, 0.0, share);
-            if (centre) add_multiple(-eta[k] * centre_share, centre + k * p, theta + k * p, p);
-            if (total) add_multiple(1.0, theta + k * p, total + k * p, p);
+        if (m == 1)
+            waiting = {data.rows.row(size_t(rows[0])), eta, a, change, share};
+        else
+            for (size_t k = 0; k < K; ++k) step_output(k, 0, p, &g[k * p], eta[k], 1.0, 0.0, share);
+        if (centre || total) {
+            finish();
+            for (size_t k = 0; k < K; ++k) {
+                if (centre) add_multiple(-eta[k] * centre_share, centre + k * p, theta + k * p, p);
+                if (total) add_multiple(1.0, theta + k * p, total + k * p, p);
+            }
         }
         if (m > 1) std::fill(g.begin(), g.end(), 0.0);
         State::step_intercept(m, eta, a, change, share, centre_share);
     }
 
-    void finish() {}
-
-private:
-    // d += change x, w -= eta (alpha w + share d + a x)
-    template <class X>
-    void step_output(size_t k, const X* x, double eta, double a, double change, double share) {
-        const size_t p = data.rows.n_features;
-        const double alpha = data.alpha[k];
-        double* w = theta + k * p;
-        double* d = direction ? direction + k * p : nullptr;
-        if (!d)
-            for (size_t j = 0; j < p; ++j) w[j] -= eta * (alpha * w[j] + a * double(x[j]));
-        else
-            for (size_t j = 0; j < p; ++j) {
-                d[j] += change * double(x[j]);
-                w[j] -= eta * (alpha * w[j] + share * d[j] + a * double(x[j]));
-            }
+    void finish() {
+        for (size_t k = 0; waiting.x && k < data.n_outputs(); ++k) step_and_dot(k, waiting.x, waiting.x);
+        waiting.x = nullptr;
     }
 
+private:
+    // A step along the row x, unless that is null.
+    struct Step {
+        const T* x = nullptr;
+        const double *eta = nullptr, *a = nullptr, *change = nullptr;
+        double share = 1;
+    };
+
+    void waiting_part(size_t k, size_t first, size_t n) {
+        const Step& s = waiting;
+        step_output(k, first, n, s.x + first, s.eta[k], s.a[k], s.change ? s.change[k] : 0.0, s.share);
+    }
+
+    // The step that waits, and with the new w the product x . w. Asks for the lines of `ahead`.
+    SKVR_CLONES double step_and_dot(size_t k, const T* x, const T* ahead) {
+        constexpr size_t part = 4 * lanes;
+        const double* w = theta + k * data.rows.n_features;
+        Sums sums;
+        size_t left = data.rows.n_features;
+        for (size_t j = 0;; j += part, left -= part) {
+            waiting_part(k, j, std::min(part, left));
+            if (left <= part) return sums.total<true>(x + j, w + j, left, ahead + j);
+            sums.add_products<true>(x + j, w + j, part, ahead + j);
+        }
+    }
+
+    // d += change x, w -= eta (alpha w + share d + a x), in the n coordinates from `first` on; x begins there
+    template <class X>
+    void step_output(size_t k, size_t first, size_t n, const X* x, double eta, double a, double change, double share) {
+        const double alpha = data.alpha[k];
+        double* w = theta + k * data.rows.n_features + first;
+        if (!direction) {
+#pragma omp simd
+            for (size_t j = 0; j < n; ++j) w[j] -= eta * (alpha * w[j] + a * double(x[j]));
+            return;
+        }
+        double* d = direction + k * data.rows.n_features + first;
+#pragma omp simd
+        for (size_t j = 0; j < n; ++j) {
+            d[j] += change * double(x[j]);
+            w[j] -= eta * (alpha * w[j] + share * d[j] + a * double(x[j]));
+        }
+    }
+
+    Step waiting;
     std::vector<double> g;  // the loss gradient of a batch
 };
 

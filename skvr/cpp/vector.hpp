@@ -43,33 +43,55 @@ inline void prefetch_line([[maybe_unused]] const void* address) {
 }
 
 // Sixteen partial sums whatever the vector width, added in a fixed order: SSE2, AVX2 and AVX-512 agree bit for bit
-// (the build forbids contraction to fused multiply-add).
+// (the build forbids contraction to fused multiply-add). Their loops are marked for vectors: GCC unrolls one of sixteen
+// rounds before it thinks of vectors, and what it then makes of it depends on the lines around.
 constexpr size_t lanes = 16;
 
-// If it `asks`, then for the lines of `ahead`, of n values too, one by one meanwhile: all at once they would fill the queue
-// of lines on their way, and the loads behind them wait.
+struct Sums {
+    double of[lanes];
+
+    Sums() {
+#pragma omp simd
+        for (size_t l = 0; l < lanes; ++l) of[l] = 0;
+    }
+
+    // += x_j w_j for j < n, lane by lane; n is a multiple of `lanes`. If it `asks`, then for the lines of `ahead`, of n
+    // values too, one by one meanwhile: all at once they would fill the queue of lines on their way, and the loads behind
+    // them wait.
+    template <bool asks, class T>
+    void add_products(const T* x, const double* w, size_t n, [[maybe_unused]] const T* ahead) {
+        for (size_t j = 0; j < n; j += lanes) {
+            if constexpr (asks)
+                for (size_t l = 0; l < lanes; l += 64 / sizeof(T)) prefetch_line<2>(ahead + j + l);
+#pragma omp simd
+            for (size_t l = 0; l < lanes; ++l) of[l] += double(x[j + l]) * w[j + l];
+        }
+    }
+
+    // The sum of all and of x_j w_j for j < n, any n.
+    template <bool asks, class T>
+    double total(const T* x, const double* w, size_t n, [[maybe_unused]] const T* ahead) {
+        size_t j = n / lanes * lanes;
+        add_products<asks>(x, w, j, ahead);
+        if constexpr (asks) prefetch_line<2>(ahead + n - 1);
+        if (j + 8 <= n) {
+            for (size_t l = 0; l < 8; ++l) of[l] += double(x[j + l]) * w[j + l];
+            j += 8;
+        }
+        if (j + 4 <= n) {
+            for (size_t l = 0; l < 4; ++l) of[l] += double(x[j + l]) * w[j + l];
+            j += 4;
+        }
+        for (size_t half = lanes / 2; half > 0; half /= 2)
+            for (size_t l = 0; l < half; ++l) of[l] += of[l + half];
+        for (; j < n; ++j) of[0] += double(x[j]) * w[j];
+        return of[0];
+    }
+};
+
 template <bool asks = false, class T>
-inline double dot(const T* x, const double* w, size_t n, [[maybe_unused]] const T* ahead = nullptr) {
-    double sum[lanes] = {};
-    size_t j = 0;
-    for (; j + lanes <= n; j += lanes) {
-        if constexpr (asks)
-            for (size_t l = 0; l < lanes; l += 64 / sizeof(T)) prefetch_line<2>(ahead + j + l);
-        for (size_t l = 0; l < lanes; ++l) sum[l] += double(x[j + l]) * w[j + l];
-    }
-    if constexpr (asks) prefetch_line<2>(ahead + n - 1);
-    if (j + 8 <= n) {
-        for (size_t l = 0; l < 8; ++l) sum[l] += double(x[j + l]) * w[j + l];
-        j += 8;
-    }
-    if (j + 4 <= n) {
-        for (size_t l = 0; l < 4; ++l) sum[l] += double(x[j + l]) * w[j + l];
-        j += 4;
-    }
-    for (size_t half = lanes / 2; half > 0; half /= 2)
-        for (size_t l = 0; l < half; ++l) sum[l] += sum[l + half];
-    for (; j < n; ++j) sum[0] += double(x[j]) * w[j];
-    return sum[0];
+inline double dot(const T* x, const double* w, size_t n, const T* ahead = nullptr) {
+    return Sums().total<asks>(x, w, n, ahead);
 }
 
 template <class T>
