@@ -30,10 +30,12 @@ def each(**axes):
     return parametrize
 
 
-def make_problem(loss, *, dtype="float64", weighted=True, fit_intercept=True, alpha=None, scale=1, n=N_ROWS, seed=0):
+def make_problem(
+    loss, *, dtype="float64", weighted=True, fit_intercept=True, alpha=None, scale=1, n=N_ROWS, p=N_FEATURES, seed=0
+):
     """Return a reference problem: X sparse, with an empty row and column, exact in `dtype`."""
     rng = np.random.default_rng(seed)
-    K, p = N_OUTPUTS[loss], N_FEATURES
+    K = N_OUTPUTS[loss]
     X = (scale * rng.standard_normal((n, p)) * (rng.random((n, p)) < 0.4)).astype(dtype).astype(np.float64)
     X[5:6], X[:, 5:6] = 0, 0
     y = rng.standard_normal((n, K))
