@@ -77,18 +77,12 @@ public:
     void step(const int64_t* rows, size_t m, const double* eta, const double* a, const double* change = nullptr,
               double share = 1, double centre_share = 0) {
         const size_t K = data.n_outputs(), p = data.rows.n_features;
-        if (m == 1)
-            waiting = {data.rows.row(size_t(rows[0])), eta, a, change, share};
-        else
-            for (size_t k = 0; k < K; ++k) step_output(k, 0, p, &g[k * p], eta[k], 1.0, 0.0, share);
-        if (centre || total) {
-            finish();
-            for (size_t k = 0; k < K; ++k) {
-                if (centre) add_multiple(-eta[k] * centre_share, centre + k * p, theta + k * p, p);
-                if (total) add_multiple(1.0, theta + k * p, total + k * p, p);
-            }
+        if (m == 1) {
+            waiting = {data.rows.row(size_t(rows[0])), eta, a, change, share, centre_share};
+        } else {
+            for (size_t k = 0; k < K; ++k) step_output(k, 0, p, &g[k * p], eta[k], 1.0, 0.0, share, centre_share);
+            std::fill(g.begin(), g.end(), 0.0);
         }
-        if (m > 1) std::fill(g.begin(), g.end(), 0.0);
         State::step_intercept(m, eta, a, change, share, centre_share);
     }
 
@@ -102,12 +96,12 @@ private:
     struct Step {
         const T* x = nullptr;
         const double *eta = nullptr, *a = nullptr, *change = nullptr;
-        double share = 1;
+        double share = 1, centre_share = 0;
     };
 
     void waiting_part(size_t k, size_t first, size_t n) {
         const Step& s = waiting;
-        step_output(k, first, n, s.x + first, s.eta[k], s.a[k], s.change ? s.change[k] : 0.0, s.share);
+        step_output(k, first, n, s.x + first, s.eta[k], s.a[k], s.change ? s.change[k] : 0.0, s.share, s.centre_share);
     }
 
     // The step that waits, and with the new w the product x . w. Asks for the lines of `ahead`.
@@ -123,22 +117,27 @@ private:
         }
     }
 
-    // d += change x, w -= eta (alpha w + share d + a x), in the n coordinates from `first` on; x begins there
+    // d += change x, w -= eta (alpha w + share d + a x) and w -= eta centre_share e, total += w, in the n coordinates from
+    // `first` on; x begins there
     template <class X>
-    void step_output(size_t k, size_t first, size_t n, const X* x, double eta, double a, double change, double share) {
+    void step_output(size_t k, size_t first, size_t n, const X* x, double eta, double a, double change, double share,
+                     double centre_share) {
         const double alpha = data.alpha[k];
-        double* w = theta + k * data.rows.n_features + first;
-        if (!direction) {
+        const size_t at = k * data.rows.n_features + first;
+        double* w = theta + at;
+        if (direction) {
+            double* d = direction + at;
+#pragma omp simd
+            for (size_t j = 0; j < n; ++j) {
+                d[j] += change * double(x[j]);
+                w[j] -= eta * (alpha * w[j] + share * d[j] + a * double(x[j]));
+            }
+        } else {
 #pragma omp simd
             for (size_t j = 0; j < n; ++j) w[j] -= eta * (alpha * w[j] + a * double(x[j]));
-            return;
         }
-        double* d = direction + k * data.rows.n_features + first;
-#pragma omp simd
-        for (size_t j = 0; j < n; ++j) {
-            d[j] += change * double(x[j]);
-            w[j] -= eta * (alpha * w[j] + share * d[j] + a * double(x[j]));
-        }
+        if (centre) add_multiple(-eta * centre_share, centre + at, w, n);
+        if (total) add_multiple(1.0, w, total + at, n);
     }
 
     Step waiting;
