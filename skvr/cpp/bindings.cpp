@@ -143,6 +143,7 @@ NB_MODULE(_kernels, m) {
              "rule"_a, "batch"_a, "Whether rule_epoch works on the features that a batch touches alone.");
 
     bind_dense_rows(m);
+    bind_dense_float_rows(m);
     bind_csr_rows(m);
     bind_csr_rows_64(m);
 }

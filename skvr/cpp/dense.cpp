@@ -1,6 +1,3 @@
 #include "kernels.hpp"
 
-void skvr::bind_dense_rows(nb::module_& m) {
-    bind_dense<float>(m);
-    bind_dense<double>(m);
-}
+void skvr::bind_dense_rows(nb::module_& m) { bind_dense<double>(m); }

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "dense_step.hpp"
 #include "finite_sum.hpp"
 
 namespace skvr {
@@ -76,11 +77,12 @@ public:
     // `change` (with one row only) may be null. The arrays are read until the next prediction.
     void step(const int64_t* rows, size_t m, const double* eta, const double* a, const double* change = nullptr,
               double share = 1, double centre_share = 0) {
-        const size_t K = data.n_outputs(), p = data.rows.n_features;
+        const size_t p = data.rows.n_features;
         if (m == 1) {
             waiting = {data.rows.row(size_t(rows[0])), eta, a, change, share, centre_share};
         } else {
-            for (size_t k = 0; k < K; ++k) step_output(k, 0, p, &g[k * p], eta[k], 1.0, 0.0, share, centre_share);
+            for (size_t k = 0; k < data.n_outputs(); ++k)
+                take(of_output(k, &g[k * p], eta[k], 1.0, nullptr, share, centre_share), p);
             std::fill(g.begin(), g.end(), 0.0);
         }
         State::step_intercept(m, eta, a, change, share, centre_share);
@@ -99,45 +101,20 @@ private:
         double share = 1, centre_share = 0;
     };
 
-    void waiting_part(size_t k, size_t first, size_t n) {
+    // The step that waits, and with the new w the product x . w.
+    double step_and_dot(size_t k, const T* x, const T* ahead) const {
         const Step& s = waiting;
-        step_output(k, first, n, s.x + first, s.eta[k], s.a[k], s.change ? s.change[k] : 0.0, s.share, s.centre_share);
+        const double* change = s.change ? s.change + k : nullptr;
+        const auto step = of_output(k, s.x, s.eta[k], s.a[k], change, s.share, s.centre_share);
+        return take_and_dot(step, data.rows.n_features, x, ahead);
     }
 
-    // The step that waits, and with the new w the product x . w. Asks for the lines of `ahead`.
-    SKVR_CLONES double step_and_dot(size_t k, const T* x, const T* ahead) {
-        constexpr size_t part = 4 * lanes;
-        const double* w = theta + k * data.rows.n_features;
-        Sums sums;
-        size_t left = data.rows.n_features;
-        for (size_t j = 0;; j += part, left -= part) {
-            waiting_part(k, j, std::min(part, left));
-            if (left <= part) return sums.total<true>(x + j, w + j, left, ahead + j);
-            sums.add_products<true>(x + j, w + j, part, ahead + j);
-        }
-    }
-
-    // d += change x, w -= eta (alpha w + share d + a x) and w -= eta centre_share e, total += w, in the n coordinates from
-    // `first` on; x begins there
     template <class X>
-    void step_output(size_t k, size_t first, size_t n, const X* x, double eta, double a, double change, double share,
-                     double centre_share) {
-        const double alpha = data.alpha[k];
-        const size_t at = k * data.rows.n_features + first;
-        double* w = theta + at;
-        if (direction) {
-            double* d = direction + at;
-#pragma omp simd
-            for (size_t j = 0; j < n; ++j) {
-                d[j] += change * double(x[j]);
-                w[j] -= eta * (alpha * w[j] + share * d[j] + a * double(x[j]));
-            }
-        } else {
-#pragma omp simd
-            for (size_t j = 0; j < n; ++j) w[j] -= eta * (alpha * w[j] + a * double(x[j]));
-        }
-        if (centre) add_multiple(-eta * centre_share, centre + at, w, n);
-        if (total) add_multiple(1.0, w, total + at, n);
+    DenseStep<X> of_output(size_t k, const X* x, double eta, double a, const double* change, double share,
+                           double centre_share) const {
+        const auto part = [at = k * data.rows.n_features](auto* values) { return values ? values + at : nullptr; };
+        return {x, part(theta), part(direction), part(total), part(centre),
+                1 - eta * data.alpha[k], eta * a, eta * share, eta * centre_share, change};
     }
 
     Step waiting;

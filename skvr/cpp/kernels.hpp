@@ -369,6 +369,7 @@ void bind_csr(nb::module_& m) {
 }
 
 void bind_dense_rows(nb::module_& m);
+void bind_dense_float_rows(nb::module_& m);
 void bind_csr_rows(nb::module_& m);
 void bind_csr_rows_64(nb::module_& m);
 

@@ -47,6 +47,13 @@ inline void prefetch_line([[maybe_unused]] const void* address) {
 // rounds before it thinks of vectors, and what it then makes of it depends on the lines around.
 constexpr size_t lanes = 16;
 
+// Asks for the lines of so many values. A long row is asked for like this, while another is multiplied: all at once its
+// lines would fill the queue of those on their way, and the loads behind them wait.
+template <class T>
+inline void ask_for_lanes(const T* x) {
+    for (size_t l = 0; l < lanes; l += 64 / sizeof(T)) prefetch_line<2>(x + l);
+}
+
 struct Sums {
     double of[lanes];
 
@@ -55,24 +62,15 @@ struct Sums {
         for (size_t l = 0; l < lanes; ++l) of[l] = 0;
     }
 
-    // += x_j w_j for j < n, lane by lane; n is a multiple of `lanes`. If it `asks`, then for the lines of `ahead`, of n
-    // values too, one by one meanwhile: all at once they would fill the queue of lines on their way, and the loads behind
-    // them wait.
+    // The sum of all and of x_j w_j for j < n, any n. If it `asks`, then for the lines of `ahead`, of n values too.
     template <bool asks, class T>
-    void add_products(const T* x, const double* w, size_t n, [[maybe_unused]] const T* ahead) {
-        for (size_t j = 0; j < n; j += lanes) {
-            if constexpr (asks)
-                for (size_t l = 0; l < lanes; l += 64 / sizeof(T)) prefetch_line<2>(ahead + j + l);
+    double total(const T* x, const double* w, size_t n, [[maybe_unused]] const T* ahead) {
+        size_t j = 0;
+        for (; j + lanes <= n; j += lanes) {
+            if constexpr (asks) ask_for_lanes(ahead + j);
 #pragma omp simd
             for (size_t l = 0; l < lanes; ++l) of[l] += double(x[j + l]) * w[j + l];
         }
-    }
-
-    // The sum of all and of x_j w_j for j < n, any n.
-    template <bool asks, class T>
-    double total(const T* x, const double* w, size_t n, [[maybe_unused]] const T* ahead) {
-        size_t j = n / lanes * lanes;
-        add_products<asks>(x, w, j, ahead);
         if constexpr (asks) prefetch_line<2>(ahead + n - 1);
         if (j + 8 <= n) {
             for (size_t l = 0; l < 8; ++l) of[l] += double(x[j + l]) * w[j + l];

@@ -1,0 +1,3 @@
+#include "kernels.hpp"
+
+void skvr::bind_dense_float_rows(nb::module_& m) { bind_dense<float>(m); }
