@@ -191,12 +191,12 @@ def test_epoch_of_any_length(method, n_rows, layout):
     assert_all_close(run(method, P, compiled(P, layout), order, steps), twin(method, P, order, steps))
 
 
-# A step along a dense row goes over w with the next prediction, 64 coordinates at a time and a rest; and rows of more
-# than 512 bytes, 64 values or 128, are asked for line by line.
+# A step along a dense row goes over w with the next prediction, sixteen coordinates at a time and a rest; and rows of
+# more than 512 bytes, 64 values or 128, are asked for line by line.
 WIDE = ["sgd", "sgd-average", "sgd-search", "minibatch-7", "sag-centred", "saga-nonuniform", "svrg-1", "adam-1"]
 
 
-@each(p=[1, 8, 63, 64, 65, 129, 205], dtype=DTYPES, loss=["logistic", "softmax"], method=WIDE)
+@each(p=[1, 8, 16, 31, 65, 129, 205], dtype=DTYPES, loss=["logistic", "softmax"], method=WIDE)
 def test_dense_epoch_over_rows_of_any_width(method, loss, dtype, p):
     P = make_problem(loss, dtype=dtype, p=p)
     order, steps = draw(P, method)
