@@ -16,7 +16,7 @@ enum class Directions { none, fixed, moving, centred };
 template <class X>
 struct DenseStep {
     const X* x;
-    double *w, *d, *total;  // d and total are null where they are absent, like e
+    double *w, *d, *total;  // d and total are null where they are absent, like e, which comes with d
     const double* e;
     double of_w, of_x, of_d, of_e;  // 1 - eta alpha, eta a, eta share, eta centre_share
     const double* change;           // null where d stays as it is
@@ -25,8 +25,8 @@ struct DenseStep {
     template <class Use>
     double with_coordinate(Use&& use) const {
         if (!d) return with<Directions::none>(use);
-        if (!change) return with<Directions::fixed>(use);
-        return e ? with<Directions::centred>(use) : with<Directions::moving>(use);
+        if (e) return with<Directions::centred>(use);
+        return change ? with<Directions::moving>(use) : with<Directions::fixed>(use);
     }
 
 private:

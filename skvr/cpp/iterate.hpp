@@ -109,6 +109,7 @@ private:
         return take_and_dot(step, data.rows.n_features, x, ahead);
     }
 
+    // The step in the coefficients of output k along x, which may be a batch's gradient.
     template <class X>
     DenseStep<X> of_output(size_t k, const X* x, double eta, double a, const double* change, double share,
                            double centre_share) const {
