@@ -85,7 +85,7 @@ SKVR_ROW_CLONES void sdca_epoch(const Data& data, const int64_t* order, size_t n
         const double next = (c - Data::Loss::prox(c, q * data.weight[i], data.target(i), z)) / q;
         const double step = -scale * (next - r[i]);
         r[i] = next;
-        prefetch(data, order, s, n, 1);
+        prefetch(data, order, s, n, 1, r);
         data.rows.add(order + s, 1, &step, 1, theta);
         intercept += intercept_square * step;
     }
