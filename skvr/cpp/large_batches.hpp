@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "dense_step.hpp"
 #include "finite_sum.hpp"
 #include "rules.hpp"
 #include "step_size.hpp"
@@ -81,26 +82,18 @@ void large_batch_epoch(const Data& data, size_t n_threads, const int64_t* order,
     }
 }
 
-// theta -= eta (alpha theta + direction + g), total += theta
-SKVR_CLONES static inline void step_linear(double* theta, double* total, const double* g, const double* direction,
-                                           size_t begin, size_t end, double alpha, double eta) {
-    if (direction)
-        for (size_t q = begin; q < end; ++q) theta[q] -= eta * (alpha * theta[q] + direction[q] + g[q]);
-    else
-        for (size_t q = begin; q < end; ++q) theta[q] -= eta * (alpha * theta[q] + g[q]);
-    if (total) add_multiple(1.0, theta + begin, total + begin, end - begin);
-}
-
 // minibatch; with a snapshot's residuals and its full gradient, svrg.
 template <class Data>
 void large_linear_epoch(const Data& data, size_t n_threads, const int64_t* order, size_t n, size_t batch,
                         Steps<Data> steps, double* theta, double* total, const double* snapshot_residual = nullptr,
-                        const double* full_gradient = nullptr) {
+                        double* full_gradient = nullptr) {
     large_batch_epoch(
         data, n_threads, order, n, batch, theta, snapshot_residual,
         [&](const int64_t* rows, size_t m, const double* z, const double* r) { return steps.next(rows, m, z, r); },
         [&](const double* g, size_t begin, size_t end, double alpha, double eta) {
-            step_linear(theta, total, g, full_gradient, begin, end, alpha, eta);
+            const auto from = [begin](auto* values) { return values ? values + begin : nullptr; };
+            take(DenseStep<double>{from(g), from(theta), from(full_gradient), from(total), nullptr,
+                                   1 - eta * alpha, eta, eta, 0.0, nullptr}, end - begin);
         });
 }
 
