@@ -116,9 +116,9 @@ def of_liblinear(problem, threads):
     def contender(name, kind, bias):
         def fit(tol):
             model = liblinearutil.train(prepared, f"-q -s {kind} -c {1 / problem.n_alpha:.17g} -e {tol} {bias}")
-            coef, intercept = model.get_decfun()  # of the label that comes first
+            coef, intercept = model.get_decfun()  # of the label that comes first, without the last columns if empty
             sign = model.get_labels()[0]
-            return sign * np.array(coef), sign * intercept
+            return sign * np.pad(coef, (0, problem.X.shape[1] - len(coef))), sign * intercept
 
         return Contender(name, TOLERANCES, fit)
 
