@@ -116,15 +116,15 @@ class FiniteSum:
         return np.zeros((self.n_features + 1) * self.n_outputs)
 
     def coef(self, theta):
-        """Return the view of `theta` that holds the coefficients, of shape (n_outputs, n_features)."""
-        flat = theta[: self.n_features * self.n_outputs]
+        """Return the view of `theta`, or of several, that holds the coefficients: (..., n_outputs, n_features)."""
+        flat = theta[..., : self.n_features * self.n_outputs]
         if self.is_sparse:
-            return flat.reshape(self.n_features, self.n_outputs).T
-        return flat.reshape(self.n_outputs, self.n_features)
+            return flat.reshape(*theta.shape[:-1], self.n_features, self.n_outputs).swapaxes(-1, -2)
+        return flat.reshape(*theta.shape[:-1], self.n_outputs, self.n_features)
 
     def intercept(self, theta):
-        """Return the view of `theta` that holds the intercepts, of shape (n_outputs,)."""
-        return theta[self.n_features * self.n_outputs :]
+        """Return the view of `theta`, or of several, that holds the intercepts: (..., n_outputs)."""
+        return theta[..., self.n_features * self.n_outputs :]
 
     # The rows, whole or in slices
 
@@ -337,10 +337,19 @@ class FiniteSum:
         return per_output if self.n_tasks == self.n_outputs else per_output[:1]
 
     def dot_by_task(self, a, b):
-        """Return the inner products of two vectors, flat as theta, task by task: shape (n_tasks,)."""
+        """Return the inner products, task by task, of vectors `a` with a vector `b`, flat as theta: (..., n_tasks)."""
         if self.n_tasks == 1:
-            return np.array([a @ b])
-        return np.einsum("kj,kj->k", self.coef(a), self.coef(b)) + self.intercept(a) * self.intercept(b)
+            return np.asarray(a @ b)[..., None]
+        return np.einsum("...kj,kj->...k", self.coef(a), self.coef(b)) + self.intercept(a) * self.intercept(b)
+
+    def combine(self, factors, vectors):
+        """Return the sum of the m vectors, flat as theta, each times its factors, of shape (m, n_tasks)."""
+        if self.n_tasks == 1:
+            return factors[:, 0] @ vectors
+        out = self.zeros()
+        np.einsum("mk,mkj->kj", factors, self.coef(vectors), out=self.coef(out))
+        np.einsum("mk,mk->k", factors, self.intercept(vectors), out=self.intercept(out))
+        return out
 
     def times_task(self, factor, a):
         """Return a vector, flat as theta, each task's part multiplied by its entry of `factor`."""

@@ -1,4 +1,4 @@
-// exp and log1p on the ranges that the losses need, inlined so that loops over rows vectorise: a call of the C library
+// exp and log on the ranges that the losses need, inlined so that loops over rows vectorise: a call of the C library
 // per row would cost more than the row itself where p is small, and gives other bits on other systems.
 #pragma once
 
@@ -30,21 +30,16 @@ inline double exp_of_nonpositive(double x) {
     return negligible ? 0.0 : p;
 }
 
-// log(1 + e) for 0 <= e <= 1, to 2 units in the last place, small e included: 2 artanh(s) with s = e / (2 + e), or, from
-// sqrt(2) - 1 on, log 2 + the same of (e - 1) / 2.
-inline double log1p_of_fraction(double e) {
-    const bool large = e > 0.41421356237309503;
-    const double q = large ? 0.5 * (e - 1) : e, s = q / (2 + q), t = s * s;
-    double p = 1.0 / 21;
-    p = p * t + 1.0 / 19;
-    p = p * t + 1.0 / 17;
-    p = p * t + 1.0 / 15;
-    p = p * t + 1.0 / 13;
-    p = p * t + 1.0 / 11;
-    p = p * t + 1.0 / 9;
-    p = p * t + 1.0 / 7;
-    p = p * t + 1.0 / 5;
-    p = p * t + 1.0 / 3;
+// -log(1 - c) for 0 <= c <= 1/2, to 2 units in the last place, small c included: 2 artanh(s) with s = c / (2 - c), or,
+// from 1 - sqrt(1/2) on, log 2 + 2 artanh(s) with s = (2 c - 1) / (3 - 2 c). Its series has |s| < 0.172.
+inline double minus_log_of_complement(double c) {
+    const bool large = c > 0.29289321881345248;
+    const double s = (large ? 2 * c - 1 : c) / (large ? 3 - 2 * c : 2 - c);
+    const double t = s * s, t2 = t * t, t4 = t2 * t2;
+    const double p0 = (1.0 / 3 + 1.0 / 5 * t) + (1.0 / 7 + 1.0 / 9 * t) * t2;
+    const double p4 = (1.0 / 11 + 1.0 / 13 * t) + (1.0 / 15 + 1.0 / 17 * t) * t2;
+    const double p8 = 1.0 / 19 + 1.0 / 21 * t;
+    const double p = p0 + (p4 + p8 * t4) * t4;
     return (large ? 0.69314718055994531 : 0.0) + 2 * (s + s * t * p);
 }
 

@@ -100,17 +100,22 @@ template <class Data>
 struct Block {
     static constexpr size_t most = 256;
     const Data& data;
-    const size_t capacity, K, width;
+    const size_t capacity;
     size_t m = 0;
     const int64_t* rows = nullptr;
     std::vector<double> z, y, weight, r;
 
     Block(const Data& data, size_t n_rows)
-        : data(data), capacity(std::min(n_rows, most)), K(data.n_outputs()), width(Data::Loss::target_width(K)),
-          z(capacity * K), y(capacity * width), weight(capacity), r(capacity * K) {}
+        : data(data), capacity(std::min(n_rows, most)), z(capacity * n_outputs()), y(capacity * target_width()),
+          weight(capacity), r(capacity * n_outputs()) {}
+
+    // Known to the compiler where the loss knows them: a loop over the one number of a row then is none.
+    size_t n_outputs() const { return data.n_outputs(); }
+    size_t target_width() const { return Data::Loss::target_width(n_outputs()); }
 
     // The raw predictions are left for the caller to fill in.
     void take(const int64_t* drawn, size_t n_rows) {
+        const size_t width = target_width();
         rows = drawn, m = n_rows;
         for (size_t s = 0; s < m; ++s) weight[s] = data.weight[size_t(rows[s])];
         for (size_t s = 0; s < m; ++s)
@@ -118,25 +123,28 @@ struct Block {
     }
     void take(const int64_t* drawn, size_t n_rows, const double* all_z, const double* shift) {
         take(drawn, n_rows);
+        const size_t K = n_outputs();
         for (size_t s = 0; s < m; ++s)
             for (size_t k = 0; k < K; ++k) z[s * K + k] = all_z[size_t(rows[s]) * K + k] + shift[k];
     }
     // Puts z or r where the rows have their place in `all`.
     void put(const std::vector<double>& values, double* all) const {
+        const size_t K = n_outputs();
         for (size_t s = 0; s < m; ++s)
             for (size_t k = 0; k < K; ++k) all[size_t(rows[s]) * K + k] = values[s * K + k];
     }
     void residuals() {
-        Data::Loss::gradients(z.data(), y.data(), m, K, r.data());
+        Data::Loss::gradients(z.data(), y.data(), m, n_outputs(), r.data());
         weigh_gradients();
     }
     // value += the weighted losses. Blocks are summed apart, so that rounding errors do not grow with n.
     void residuals_and_values(double* value) {
-        Data::Loss::gradients(z.data(), y.data(), m, K, r.data());
+        Data::Loss::gradients(z.data(), y.data(), m, n_outputs(), r.data());
         add_values(value);
         weigh_gradients();
     }
     void weigh_gradients() {
+        const size_t K = n_outputs();
         for (size_t s = 0; s < m; ++s)
             for (size_t k = 0; k < K; ++k) r[s * K + k] *= weight[s];
     }
@@ -147,7 +155,7 @@ struct Block {
             for (size_t s = 0; s < m; ++s) Loss::value(&z[s], &y[s], &r[s], 1, values + s);
             value[0] += dot(values, weight.data(), m);
         } else {
-            const size_t V = Loss::n_values(K);
+            const size_t K = n_outputs(), V = Loss::n_values(K), width = target_width();
             std::vector<double> row(V), sum(V);
             for (size_t s = 0; s < m; ++s) {
                 Loss::value(&z[s * K], &y[s * width], &r[s * K], K, row.data());
@@ -158,11 +166,13 @@ struct Block {
     }
     // hessian += the weighted curvatures
     void add_curvatures(double* hessian) const {
+        const size_t K = n_outputs();
         std::vector<double> sum(Data::Loss::n_curvatures(K));
         Data::Loss::add_curvatures(z.data(), weight.data(), m, K, sum.data());
         for (size_t t = 0; t < sum.size(); ++t) hessian[t] += sum[t];
     }
     void add_residuals(double* gradient) const {
+        const size_t K = n_outputs();
         std::vector<double> sum(K);
         if constexpr (Data::Loss::single) {
             double lane[lanes] = {};
@@ -207,11 +217,11 @@ SKVR_ROW_CLONES void add_gradients(const Data& data, const int64_t* order, size_
 template <class Data>
 SKVR_CLONES void losses(const Data& data, const int64_t* order, size_t n, const double* z, double* value, double* r) {
     Block<Data> block(data, n);
-    const std::vector<double> no_shift(block.K);
+    const std::vector<double> no_shift(block.n_outputs());
     for (size_t first = 0; first < n; first += block.capacity) {
         block.take(order + first, std::min(block.capacity, n - first), z, no_shift.data());
         block.residuals_and_values(value);
-        std::copy_n(block.r.data(), block.m * block.K, r + first * block.K);
+        std::copy_n(block.r.data(), block.m * block.n_outputs(), r + first * block.n_outputs());
     }
 }
 

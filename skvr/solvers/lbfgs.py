@@ -6,6 +6,7 @@ from skvr._validation import check_count
 from skvr.smoothness import direction_curvature
 from skvr.solvers.base import Solver, new_state
 from skvr.solvers.hessian import Columns, cost_of_gram, cost_of_hessian, cost_of_pass
+from skvr.solvers.pairs import Pairs
 from skvr.solvers.preconditioner import Hessian, check_preconditioner, form
 from skvr.solvers.sampling import effective_rank, growing_samples, sample_sizes
 from skvr.solvers.schedule import constant
@@ -221,7 +222,7 @@ class Descent:
         self.z = np.zeros(problem.X.shape[0] * problem.n_outputs)
         self.value, self.gradient = problem.evaluate(theta, self.z)
         self.largest = problem.dot_by_task(self.gradient, self.gradient)  # since the last evaluation
-        self.pairs = []  # (change of theta, change of gradient, their product task by task, inf if none), oldest first
+        self.pairs = Pairs(problem, self.memory)
         self.exact = False  # whether the preconditioner was the Hessian where it was formed
         self.decrement = np.inf
         self.pass_cost = cost_of_pass(problem)
@@ -288,26 +289,20 @@ class Descent:
         return rows
 
     def _direction(self):
-        """Return -B gradient by the two-loop recursion, each task with inner products of its own."""
-        problem = self.problem
-        r, theta = self.gradient.copy(), self.theta.copy()
-        factors = []
-        for s, y, sy in reversed(self.pairs):
-            factors.append(problem.dot_by_task(s, r) / sy)
-            r -= problem.times_task(factors[-1], y)
-            if self.columns is not None:  # r is the gradient's part of what theta has of the penalty
-                theta -= problem.times_task(factors[-1], s)
+        """Return -B gradient."""
+        problem, theta = self.problem, self.theta
+        a, r = self.pairs.remove(self.gradient)
+        if self.pairs and self.columns is not None and self.columns.empty.any():  # their part of r is their penalty's
+            theta = theta - self.pairs.changes(a)
         if self.pairs and not self.preconditioner.knows_size:
-            self.preconditioner.resize(*self.pairs[-1][:2])
+            self.preconditioner.resize(*self.pairs.last)
         r = self.preconditioner.solve(r, theta)
         if self.by_rows and self.exact:  # which has products with the rows
             self._count_pass()
         if not self.pairs and not self.preconditioner.knows_size:
             size = safe_ratio(problem.dot_by_task(self.gradient, r), direction_curvature(problem, r))
             r = problem.times_task(size, r)
-        for (s, y, sy), a in zip(self.pairs, reversed(factors), strict=True):
-            r += problem.times_task(a - problem.dot_by_task(y, r) / sy, s)
-        return -r
+        return -self.pairs.correct(a, r)
 
     def _move(self, direction):
         """Go along `direction` as far as the Armijo rule allows, each task its own way; return whether one could go."""
@@ -344,10 +339,7 @@ class Descent:
             return False
         if problem.loss == "squared" and self._has_drifted(gradient):
             value, gradient = self._evaluate(theta, z)
-        s, y = theta - self.theta, gradient - self.gradient
-        sy = problem.dot_by_task(s, y)
-        self.pairs.append((s, y, np.where(sy > 0, sy, np.inf)))  # a task that did not move learns nothing
-        del self.pairs[: -self.memory or None]
+        self.pairs.add(theta - self.theta, gradient - self.gradient)
         self.theta, self.z, self.value, self.gradient = theta, z, value, gradient
         return True
 

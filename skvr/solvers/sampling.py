@@ -53,9 +53,7 @@ class Shuffled(Sampling):
     """Every row once, in an order drawn anew each epoch."""
 
     def draw(self, rng):
-        rows = self.problem.draw_from(np.arange(self.problem.n_samples, dtype=np.int64))
-        _kernels.shuffle(rows, _seed(rng))
-        return rows
+        return shuffled(self.problem.draw_from(np.arange(self.problem.n_samples, dtype=np.int64)), rng)
 
 
 class Cyclic(Sampling):
@@ -108,6 +106,12 @@ def check_sampling(sampling, accepted, refused):
         return
     reason = f": {refused[sampling]}" if isinstance(sampling, str) and sampling in refused else ""
     raise ValueError(f"sampling must be one of {list(accepted)}, got {sampling!r}{reason}.")
+
+
+def shuffled(rows, rng):
+    """Shuffle row numbers in place, and return them."""
+    _kernels.shuffle(rows, _seed(rng))
+    return rows
 
 
 def _seed(rng):

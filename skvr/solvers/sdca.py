@@ -100,12 +100,11 @@ class SDCA(Solver):
         if state.k < FULL_EPOCHS:
             return sampling.Shuffled(problem).draw(rng)
         movement = state.movement[problem.used]
-        total = movement.sum()
-        share = movement / total if total > 0 else np.full(len(movement), 1 / len(movement))
-        q = SWEEP * (UNIFORM + (1 - UNIFORM) * len(movement) * share)
-        drawn = np.flatnonzero(rng.random(len(q)) < q)
-        rng.shuffle(drawn)
-        return problem.draw_from(drawn) if len(drawn) else sampling.Shuffled(problem).draw(rng)
+        mean = movement.mean()
+        relative = movement / mean if mean > 0 else 1.0
+        q = SWEEP * UNIFORM + SWEEP * (1 - UNIFORM) * relative
+        drawn = np.flatnonzero(rng.random(len(movement)) < q)
+        return sampling.shuffled(problem.draw_from(drawn), rng) if len(drawn) else sampling.Shuffled(problem).draw(rng)
 
     def bound_estimate(self, problem, theta, state, certificate):
         """Return the bound if the rows' shares of the gradient, (r_i(w) - r_i) x_i / n, are as good as orthogonal."""

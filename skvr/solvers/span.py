@@ -66,7 +66,7 @@ class RowSpan(FiniteSum):
     def dot_by_task(self, u, v):
         """As of a `FiniteSum`."""
         m = self.X.shape[0] * self.n_outputs
-        products = self._by_task(u[:m], v[m : 2 * m])
+        products = self._by_task(u[..., :m], v[m : 2 * m])
         return products + self._by_task(self.intercept(u), self.intercept(v))
 
     def squared_norm(self, v):
@@ -76,5 +76,6 @@ class RowSpan(FiniteSum):
 
     def _by_task(self, u, v):
         if self.n_tasks == 1:
-            return np.array([u @ v])
-        return np.einsum("jk,jk->k", u.reshape(-1, self.n_outputs), v.reshape(-1, self.n_outputs))
+            return np.asarray(u @ v)[..., None]
+        shape = -1, self.n_outputs
+        return np.einsum("...jk,jk->...k", u.reshape(*u.shape[:-1], *shape), v.reshape(shape))
