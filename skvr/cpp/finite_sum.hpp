@@ -57,8 +57,12 @@ struct FiniteSum {
     void add_gradient(const int64_t* drawn, size_t m, const double* r, double* out) const {
         const size_t K = n_outputs();
         rows.add(drawn, m, r, K, out);
-        if (fit_intercept)
-            for (size_t t = 0; t < m * K; ++t) out[n_coefficients() + t % K] += r[t];
+        if (!fit_intercept) return;
+        for (size_t k = 0; k < K; ++k) {
+            double sum = out[n_coefficients() + k];  // not in memory: the next row would wait for it
+            for (size_t t = 0; t < m; ++t) sum += r[t * K + k];
+            out[n_coefficients() + k] = sum;
+        }
     }
 
     // visit(begin, end, k): the coefficients theta[begin:end] belong to output k

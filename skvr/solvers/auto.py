@@ -9,7 +9,7 @@ from skvr.solvers.woodbury import is_cheap_by_rows
 # A Gram matrix of the columns is kept up to this size whatever X is, up to the next if there are as many rows, and in
 # any case while it is at most the last share of X. So is one of the rows, but for the second.
 SMALL_GRAM, LARGE_GRAM, GRAM_OF_X = 1000, 3000, 1 / 20
-# Values a row. In columns scaled to equal curvature no eigenvalue of the Hessian is above it.
+# Values a row. In columns scaled to equal curvature, that of the loss alike in all rows, no eigenvalue is above it.
 SHORT_ROW = 32
 # SDCA needs about this many epochs for a digit at the most, where L-BFGS does not need more passes.
 DUAL_CONDITION = 100

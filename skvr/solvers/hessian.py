@@ -35,15 +35,19 @@ class Columns:
         if not problem.fit_intercept:
             variance += mean**2
             mean = np.zeros_like(mean)
-        self.mean = mean
-        self.scale = np.sqrt(CURVATURE[problem.loss] * variance + problem.alpha.min())
-        self.scale[self.scale == 0] = 1.0
+        self.mean, self.variance = mean, variance
+        self.scale = self._scale(CURVATURE[problem.loss], problem.alpha.min())
         # With an intercept a constant column is zero once centred, not the rounding errors of centring it.
         self.empty = (variance == 0) & (mean != 0) & bool(problem.fit_intercept)
         self.data_scale = np.where(self.empty, np.inf, self.scale)
         # Where no mean is large beside its column's variation, centring may follow the sums.
         self.nearly_centred = bool(np.all(mean**2 <= 100 * variance, where=~self.empty))
         self._rows = self._triangle = None
+
+    def _scale(self, curvature, penalty):
+        scale = np.sqrt(curvature * self.variance + penalty)
+        scale[scale == 0] = 1.0
+        return scale
 
     def rows(self, problem):
         """Return the `CentredRows` of a problem, made once."""
@@ -65,6 +69,12 @@ class Columns:
             self._triangle = Triangle(n)
         self._triangle.values[:] = 0
         return Triangle(n, self._triangle.values)
+
+    def scaled(self, problem, curvature):
+        """Return what scales the columns to unit curvature where that of the loss is `curvature` on average."""
+        columns = copy(self)
+        columns.scale = self._scale(curvature, problem.alpha.min())
+        return columns
 
     def unscaled(self):
         """Return what centres the columns alone."""

@@ -46,11 +46,14 @@ def form(kind, problem, columns, z, rng, coupled=False):
         return Hessian(problem, columns, z)
     if kind == "nystrom":
         return Nystrom(problem, columns, z, rng)
-    return Coordinates(problem, columns if kind == "diagonal" else columns.unscaled(), z)
+    return Coordinates(problem, columns, z, scaled=kind == "diagonal")
 
 
 class Coordinates:
-    """A multiple of the identity in the coordinates of `columns`, centred or scaled as well; b has its own curvature.
+    """A multiple of the identity in centred columns, which may be scaled as well; b has its own curvature.
+
+    A column's curvature is its variance times the mean curvature of the loss at z, plus the penalty. With the largest
+    curvature of the loss in place of the mean one, the penalty, most of what rare columns have, would be too small.
 
     Without centring an intercept is coupled to every column whose mean is not zero, and the more columns there are, the
     closer they come to a constant: a second phase of convergence, that of the intercept, follows the first. Centred, it
@@ -59,11 +62,12 @@ class Coordinates:
 
     knows_size = False
 
-    def __init__(self, problem, columns, z):
-        self.problem, self.columns = problem, columns
+    def __init__(self, problem, columns, z, scaled):
+        self.problem = problem
         self.size = np.ones(problem.n_outputs)
         curvature = problem.loss_in_shift(z, np.zeros(problem.n_outputs))[2].diagonal()
         self.curvature_of_b = np.maximum(curvature, EPS * CURVATURE[problem.loss])
+        self.columns = columns.scaled(problem, self.curvature_of_b.mean()) if scaled else columns.unscaled()
 
     def solve(self, gradient, theta):
         g = self.columns.to_scaled(self.problem, gradient, theta)
