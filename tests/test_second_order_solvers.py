@@ -20,6 +20,7 @@ from skvr.problem import FiniteSum
 from skvr.solvers import LBFGS, SDCA, Newton, PreconditionedSVRG, preconditioner
 from skvr.solvers.hessian import Columns, cost_of_gram, cost_of_pass
 from skvr.solvers.lbfgs import Descent, automatic_memory, wait_of_matrix
+from skvr.solvers.pairs import Pairs
 from skvr.solvers.preconditioner import KINDS, Hessian, form
 from skvr.solvers.sampling import effective_rank, sample_sizes
 
@@ -128,6 +129,20 @@ def test_the_last_pairs_are_remembered(memory):
     for slot, (change, gradient_change) in zip(descent.pairs.slots, expected, strict=True):
         assert_close(descent.pairs.S[slot], change)
         assert_allclose(descent.pairs.Y[slot], gradient_change, rtol=0, atol=1e-13)
+
+
+@each(layout=LAYOUTS, loss=LOSSES)
+def test_changes_without_curvature_teach_nothing(loss, layout):
+    """None at all, a negative one, and one whose inverse is no number."""
+    problem, rng = compiled(make_problem(loss), layout), np.random.default_rng(0)
+    s, g = rng.standard_normal((2, problem.zeros().size))
+    y = problem.gradient(s) - problem.gradient(problem.zeros())
+    alone, among_others = Pairs(problem, 4), Pairs(problem, 4)
+    alone.add(s, y)
+    for of_s, of_y in [(0, 0), (1, -1), (1, 1), (1e-160, 1e-160)]:
+        among_others.add(of_s * s, of_y * y)
+    expected, found = (pairs.correct(*pairs.remove(g)) for pairs in (alone, among_others))
+    assert_allclose(found, expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize(

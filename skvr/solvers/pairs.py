@@ -14,6 +14,7 @@ methods", 1994, theorem 2.2.
 import numpy as np
 
 CAPACITY = 20  # pairs that there is a place for from the beginning
+TINY = np.finfo(np.float64).tiny  # smaller products have no inverse
 
 
 class Pairs:
@@ -44,7 +45,7 @@ class Pairs:
         if self.memory == 0:
             return
         d = self.problem.dot_by_task(s, y)
-        known = d > 0  # a task that did not move learns nothing
+        known = d > TINY  # a task that did not move learns nothing
         if not known.all():
             s, y = (self.problem.times_task(known.astype(np.float64), change) for change in (s, y))
             d = np.where(known, d, 1.0)
