@@ -47,10 +47,11 @@ def test_is_the_same_function(loss, dtype, fit_intercept, weighted):
 
 
 def few_rows(rng, classes):
-    """Return sparse rows, fewer than columns, among these a constant one, and their labels, or targets for Ridge."""
+    """Return sparse rows, fewer than columns, one of them constant, and their labels, or three targets for Ridge."""
     X = sp.random_array((40, 600), density=0.05, format="csr", rng=rng, data_sampler=rng.standard_normal).toarray()
     X[:, 7] = 0.3
-    scores = X @ rng.standard_normal((600, max(classes, 1))) + rng.standard_normal((40, max(classes, 1)))
+    n_scores = classes or 3
+    scores = X @ rng.standard_normal((600, n_scores)) + rng.standard_normal((40, n_scores))
     return sp.csr_array(X), scores if classes == 0 else np.argmax(scores, axis=1) if classes > 2 else scores[:, 0] > 0
 
 

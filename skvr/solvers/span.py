@@ -77,5 +77,5 @@ class RowSpan(FiniteSum):
     def _by_task(self, u, v):
         if self.n_tasks == 1:
             return np.asarray(u @ v)[..., None]
-        shape = -1, self.n_outputs
+        shape = len(v) // self.n_outputs, self.n_outputs
         return np.einsum("...jk,jk->...k", u.reshape(*u.shape[:-1], *shape), v.reshape(shape))
