@@ -32,8 +32,7 @@ class Pairs:
     def clear(self):
         """Forget all."""
         self.slots = []  # the rows of S and Y, oldest first
-        self.inverse = np.empty((self.problem.n_tasks, 0, 0))  # R^-1, and D, likewise
-        self.D = np.empty((self.problem.n_tasks, 0))
+        self.inverse = np.empty((self.problem.n_tasks, 0, 0))  # R^-1, likewise
 
     @property
     def last(self):
@@ -49,18 +48,18 @@ class Pairs:
         if not known.all():
             s, y = (self.problem.times_task(known.astype(np.float64), change) for change in (s, y))
             d = np.where(known, d, 1.0)
-        slot = len(self)
+        slot, column = len(self), self._products(self.S, y)
         if slot == self.memory:  # R without the oldest is its trailing block, and so is R^-1
-            slot, self.inverse, self.D = self.slots.pop(0), self.inverse[:, 1:, 1:], self.D[:, 1:]
+            slot, column, self.inverse = self.slots.pop(0), column[:, 1:], self.inverse[:, 1:, 1:]
         elif slot == len(self.S):
             more = min(slot, self.memory - slot)
             self.S, self.Y = (np.pad(stack, [(0, more), (0, 0)]) for stack in (self.S, self.Y))
         m = len(self)
         inverse = np.zeros((len(d), m + 1, m + 1))
         inverse[:, :m, :m] = self.inverse
-        inverse[:, :m, m] = -times(self.inverse, self._products(self.S, y)) / d[:, None]
+        inverse[:, :m, m] = -times(self.inverse, column) / d[:, None]
         inverse[:, m, m] = 1 / d
-        self.inverse, self.D = inverse, np.column_stack([self.D, d])
+        self.inverse = inverse
         self.slots.append(slot)
         self.S[slot], self.Y[slot] = s, y
 
@@ -75,19 +74,19 @@ class Pairs:
 
     def correct(self, a, q):
         """Return q + S' c."""
-        c = times(self.inverse.transpose(0, 2, 1), self.D * a - self._products(self.Y, q))
+        scaled = a / self.inverse.diagonal(axis1=1, axis2=2)  # D a: of a triangle the inverse has the inverse diagonal
+        c = times(self.inverse.transpose(0, 2, 1), scaled - self._products(self.Y, q))
         return q + self._combination(c, self.S)
 
     def _products(self, stack, v):
         """Return those of a stack's vectors with v: (n_tasks, pairs)."""
-        in_use = max(self.slots, default=-1) + 1
-        return self.problem.dot_by_task(stack[:in_use], v)[self.slots].T
+        return self.problem.dot_by_task(stack[: len(self)], v)[self.slots].T
 
     def _combination(self, factors, stack):
         """Return the sum of a stack's vectors times `factors`."""
         by_slot = np.empty(factors.shape[::-1])
         by_slot[self.slots] = factors.T
-        return self.problem.combine(by_slot, stack[: len(by_slot)])
+        return self.problem.combine(by_slot, stack[: len(self)])
 
 
 def times(matrices, vectors):
