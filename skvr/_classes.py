@@ -2,6 +2,7 @@
 
 import numpy as np
 from sklearn.base import ClassifierMixin
+from sklearn.utils._unique import attach_unique, cached_unique
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
 
@@ -14,6 +15,8 @@ class LinearClassifierMixin(ClassifierMixin):
     def _validate_classes(self, X, y, sample_weight):
         """Return X, the classes, the class number and the weight of each row, class weights included."""
         X, y = self._validate_rows(X, y)
+        if y.dtype.kind != "O":  # of which not all can be sorted; the others need not be sorted twice
+            y = attach_unique(y)
         check_classification_targets(y)
         sample_weight = check_sample_weight(sample_weight, X)
         classes, codes, weight = encode_classes(y, sample_weight, self.class_weight)
@@ -38,8 +41,7 @@ class LinearClassifierMixin(ClassifierMixin):
             raise ValueError(f"{type(self).__name__} needs at least 2 classes, got classes={self.classes_!r}.")
         codes = class_codes(y, self.classes_, "not one of the classes of the first call")
         sample_weight = check_sample_weight(sample_weight, X)
-        of_class = class_weights(self.classes_, codes, self.classes_, sample_weight, self.class_weight)
-        sample_weight = weigh_classes(sample_weight, of_class[codes])
+        sample_weight = weigh_classes(sample_weight, codes, self.classes_, self.classes_, self.class_weight)
         if not np.any(sample_weight > 0):
             raise ValueError("sample_weight times class_weight is zero for every row of the chunk.")
         return X, codes, sample_weight
@@ -105,9 +107,9 @@ def encode_classes(y, sample_weight, class_weight):
     ValueError
         If a class has no positive weight, or a class weight is negative or not finite.
     """
-    classes = np.unique(y)
+    classes = cached_unique(attach_unique(y))
     codes = np.searchsorted(classes, y)
-    weight = weigh_classes(sample_weight, class_weights(classes, codes, y, sample_weight, class_weight)[codes])
+    weight = weigh_classes(sample_weight, codes, classes, y, class_weight)
     per_class = np.bincount(codes, weights=weight, minlength=len(classes))
     if not np.all(per_class > 0):
         missing = classes[int(np.flatnonzero(~(per_class > 0))[0])]
@@ -124,10 +126,13 @@ def encode_classes(y, sample_weight, class_weight):
     return classes, codes, weight
 
 
-def weigh_classes(sample_weight, class_weight):
-    """Return the product of the two weights of each row."""
+def weigh_classes(sample_weight, codes, classes, y, class_weight):
+    """Return the sample weights times those of the classes, of which `codes` are the numbers: the same without any."""
+    if class_weight is None:
+        return sample_weight
+    of_class = class_weights(classes, codes, y, sample_weight, class_weight)
     with np.errstate(over="ignore"):
-        weight = sample_weight * class_weight
+        weight = sample_weight * of_class[codes]
     if np.any(weight > 0):
         check_total_weight("sample_weight times class_weight", weight)
     return weight
@@ -139,8 +144,6 @@ def class_weights(classes, codes, y, sample_weight, class_weight):
         # The weight seen of each class, not its number of rows: weighted and repeated rows then agree.
         per_class = np.bincount(codes, weights=sample_weight, minlength=len(classes))
         return np.divide(sample_weight.sum() / len(classes), per_class, out=np.zeros(len(classes)), where=per_class > 0)
-    if class_weight is None:
-        return np.ones(len(classes))
     if isinstance(class_weight, dict):
         for name, weight in class_weight.items():
             check_number(f"class_weight[{label(name)}]", weight, low=0)

@@ -32,7 +32,7 @@ class Evaluation:
     excess : a bound of F(w, b) - F(w, b*), which may be below the rounding errors of F.
     bound : the certified bound on F(w, b*) - F*; nan where alpha = 0.
     gap : what is compared with tol: bound / F, or the relative gradient where alpha = 0.
-    floor : the size of `gap` that rounding errors alone can make.
+    floor : the size of `gap` that rounding errors alone can make; 0 where every gap is at most tol, and nobody asks.
     gradient_norm : ||grad_w F(w, b*)||.
     intercept : b*, shape (n_outputs,).
     separated : whether every row lies on its right side of the boundary; looked at only where alpha = 0.
@@ -62,10 +62,7 @@ class Certificate:
         self.problem = problem
         self.alpha = problem.of_task(problem.alpha)
         self.free = self.alpha == 0
-        if problem.loss == "squared":
-            self.scale = problem.weight @ problem.y.reshape(-1, problem.n_outputs) ** 2 / problem.n_samples
-        else:
-            self.scale = np.full(1, np.log(max(2, problem.n_outputs)))
+        self.scale = problem.value_at_zero()
         self.any_free = bool(self.free.any())
         self.null_scale = self._null_gradient_scale() if self.any_free else None
 
@@ -76,7 +73,7 @@ class Certificate:
         intercept = best_intercept(problem, z, np.zeros(problem.n_outputs))[0]
         r = np.abs(problem.residual(z, intercept, out=z)).reshape(-1, problem.n_outputs)
         if problem.loss == "squared":  # a constant target leaves nothing but rounding errors
-            r = np.maximum(r, 64 * EPS * np.sqrt(self.scale) * problem.weight[:, None])
+            r = np.maximum(r, 64 * EPS * np.sqrt(2 * self.scale) * problem.weight[:, None])
         return sum(abs(block).T @ r[rows] for rows, block in problem.blocks()).T / problem.n_samples
 
     def measure(self, gradient):
@@ -90,7 +87,7 @@ class Certificate:
                 bound = np.where(self.free, ratio if problem.loss == "squared" else ratio.max(), bound)
         return bound
 
-    def evaluate(self, theta):
+    def evaluate(self, theta, tol=np.inf):
         """Return the `Evaluation` at `theta`, or None where a raw prediction or F overflows. One effective pass."""
         problem = self.problem
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
@@ -119,7 +116,7 @@ class Certificate:
                 excess=self._excess(problem.intercept(theta) - intercept, iterate_loss - loss, objective),
                 bound=np.where(self.free, np.nan, measure),
                 gap=gap,
-                floor=self._floor(theta, size, intercept, objective),
+                floor=np.zeros_like(gap) if np.all(gap <= tol) else self._floor(theta, size, intercept, objective),
                 gradient_norm=np.sqrt(problem.by_task(problem.squared_norm(gradient))),
                 intercept=intercept,
                 separated=separated,

@@ -95,13 +95,25 @@ class FiniteSum:
     def subset(self, rows, weight):
         """Return the finite sum over `rows`, each of them `weight` times as heavy as here; X is shared."""
         subset = copy(self)
-        subset.__dict__.pop("squared_row_norms", None)
+        for of_all_rows in ("squared_row_norms", "_row_numbers"):
+            subset.__dict__.pop(of_all_rows, None)
         subset.rows, subset.n_samples = rows, len(rows)
         relative = self.weight[rows] * weight
         subset.weight = np.zeros_like(self.weight)
         subset.weight[rows] = relative * (len(rows) / relative.sum())
         subset.kernels = self.kernels.reweighted(subset.weight)
         return subset
+
+    @property
+    def size_of_X(self):
+        """Bytes that X takes."""
+        X = self.X
+        return sum(a.nbytes for a in (X.data, X.indices, X.indptr)) if self.is_sparse else X.nbytes
+
+    def copied(self, rows, weight):
+        """Return the same as `subset`, with a copy of the rows: side by side a few are faster than where they were."""
+        weight = self.weight[rows] * weight
+        return FiniteSum(self.X[rows], self.y[rows], weight, self.alpha, self.loss, self.fit_intercept, self.n_jobs)
 
     def single_output(self):
         """Return the finite sum of the same rows and weights with one output and no penalty."""
@@ -137,10 +149,11 @@ class FiniteSum:
     def row_slices(self, size):
         """Yield the numbers of the rows of positive weight, in order, `size` at a time."""
         for first in range(0, self.n_samples, size):
-            if self.rows is None:
-                yield np.arange(first, min(self.n_samples, first + size), dtype=np.int64)
-            else:
-                yield self.rows[first : first + size]
+            yield self._row_numbers[first : first + size]
+
+    @cached_property
+    def _row_numbers(self):
+        return np.arange(self.n_samples, dtype=np.int64) if self.rows is None else self.rows
 
     @cached_property
     def n_threads(self):
@@ -366,7 +379,9 @@ class FiniteSum:
 
     def value_at_zero(self):
         """Return F of each task at theta = 0, shape (n_tasks,); costs no pass."""
-        return self.mean_loss(np.zeros(self.X.shape[0] * self.n_outputs))
+        if self.loss == "squared":
+            return self.weight @ self.y.reshape(-1, self.n_outputs) ** 2 / (2 * self.n_samples)
+        return np.full(1, np.log(max(2, self.n_outputs)))  # log 2, or log K, whatever the labels are
 
     def gradient(self, theta):
         """Return the gradient of F, flat as theta. One effective pass."""

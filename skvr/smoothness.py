@@ -23,13 +23,18 @@ def row_curvature(problem):
     """Return L_i - alpha of every row, c w_i (||x_i||^2 + 1), shape (n_samples in X,)."""
     with np.errstate(over="ignore"):
         curvature = CURVATURE[problem.loss] * problem.weight * (problem.squared_row_norms + problem.fit_intercept)
-    if not np.all(np.isfinite(curvature)):
-        row = int(np.flatnonzero(~np.isfinite(curvature))[0])
+        refuse_overflow(problem, curvature.sum())
+    return curvature
+
+
+def refuse_overflow(problem, total):
+    """Raise unless `total`, a sum over the squared norms of all rows, is finite."""
+    if not np.isfinite(total):
+        row = int(np.argmax(problem.weight * problem.squared_row_norms))
         raise ValueError(
             f"The squared norm of row {row} of X is too large for float64, and with it the smoothness constant L. "
             "Scale the columns first, for example with sklearn.preprocessing.StandardScaler or MaxAbsScaler."
         )
-    return curvature
 
 
 def max_smoothness(problem, frequency=None):

@@ -37,6 +37,11 @@ def test_a_subset_is_the_problem_of_its_rows(loss, layout, weighted):
     assert_close(subset.weight, expected.weight)
     assert_close(subset.squared_row_norms[rows], (P.X**2).sum(axis=1)[rows])
     np.testing.assert_array_equal(problem.objective(theta), before)
+    copy = problem.copied(rows, factor[rows])
+    value, gradient = copy.evaluate(theta, np.zeros(9 * problem.n_outputs))
+    assert_close(value, expected.objective(W, b))
+    assert_close(join(problem.coef(gradient), problem.intercept(gradient)), join(*expected.gradient(W, b)))
+    assert_close(copy.weight, expected.weight[rows])
 
 
 def table(n, p, zeros, seed):
@@ -55,6 +60,7 @@ def table(n, p, zeros, seed):
 )
 def test_samples_are_nested_and_grow_up_to_an_eighth(n, p, zeros, seed):
     problem, columns = table(n, p, zeros, seed)
+    problem.copied = problem.subset  # whose rows have their numbers
     samples = list(growing_samples(problem, columns, np.random.default_rng(seed)))
     smallest = max(FEWEST_ROWS, int(ROWS_PER_PARAMETER * (p + 1) * 2))
     sizes = [sample.n_samples for sample in samples]
@@ -77,7 +83,7 @@ def test_weighted_samples_are_unbiased():
     The mean of 400 draws lies within 5 of its standard errors: by chance it does not once in a million.
     """
     problem, columns = table(4500, 4, 0.1, 0)
-    problem.subset = lambda rows, weight: (rows, weight)
+    problem.subset = problem.copied = lambda rows, weight: (rows, weight)
     q = np.zeros(4500)
     q[problem.used] = row_shares(problem, columns)
     assert q.sum() == pytest.approx(1)

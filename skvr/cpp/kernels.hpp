@@ -11,10 +11,12 @@
 #include <nanobind/stl/variant.h>
 
 #include <cmath>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <variant>
 #include <vector>
 
@@ -39,6 +41,18 @@ constexpr size_t MAX_BATCH = size_t(1) << 40;  // sizes made of it do not overfl
 
 inline void require(bool holds, const char* message) {
     if (!holds) throw std::invalid_argument(message);
+}
+
+// Whether m indices all lie in 0 .. limit - 1. The sign of one that does not, or of what is left to the last, is a minus:
+// without a branch the loop vectorises.
+template <class Index>
+bool all_below(const Index* index, size_t m, size_t limit) {
+    using Bits = std::make_unsigned_t<Index>;
+    constexpr Index largest = std::numeric_limits<Index>::max();
+    const Bits last = limit > size_t(largest) ? Bits(largest) : Bits(limit) - 1;
+    Bits signs = 0;
+    for (size_t s = 0; s < m; ++s) signs |= Bits(index[s]) | (last - Bits(index[s]));
+    return signs <= Bits(largest);
 }
 
 // A line search with the arrays behind its pointers.
@@ -101,9 +115,7 @@ struct KernelsOf final : Kernels {
           owners(std::move(owners)) {}
 
     void check(const Order& order) const {
-        const int64_t* i = order.data();
-        for (size_t s = 0; s < order.size(); ++s)
-            require(i[s] >= 0 && size_t(i[s]) < n, "order holds a row number outside the data");
+        require(all_below(order.data(), order.size(), n), "order holds a row number outside the data");
     }
     template <class A>
     void per_row(const A& a) const {
@@ -359,8 +371,7 @@ void bind_csr(nb::module_& m) {
               const Index* ptr = indptr.data();
               require(ptr[0] == 0 && size_t(ptr[n]) <= indices.size(), "indptr must run from 0 to the number of entries");
               for (size_t i = 0; i < n; ++i) require(ptr[i] <= ptr[i + 1], "indptr must not decrease");
-              for (size_t t = 0; t < indices.size(); ++t)
-                  require(indices.data()[t] >= 0 && size_t(indices.data()[t]) < n_features, "a column is out of range");
+              require(all_below(indices.data(), indices.size(), n_features), "a column is out of range");
               return choose_loss(loss, CsrRows<T, Index>{values.data(), indices.data(), ptr, n_features, n, size_t(ptr[n])},
                                  {y, weight, alpha, fit_intercept}, {nb::cast(values), nb::cast(indices), nb::cast(indptr)});
           },

@@ -92,18 +92,14 @@ struct DenseRows {
 
     // ||(x_i - mean) inverse_scale||^2
     double standardised_norm(size_t i, const double* mean, const double* inverse_scale, double) const {
-        double sum[lanes] = {};
+        Sums sums;
         const T* x = row(i);
-        size_t j = 0;
-        const auto term = [&](size_t at) {
-            const double v = (double(x[at]) - mean[at]) * inverse_scale[at];
-            return v * v;
-        };
-        for (; j + lanes <= n_features; j += lanes)
-            for (size_t l = 0; l < lanes; ++l) sum[l] += term(j + l);
-        for (; j < n_features; ++j) sum[0] += term(j);
-        for (size_t l = 1; l < lanes; ++l) sum[0] += sum[l];
-        return sum[0];
+        for (size_t j = 0; j < n_features; j += lanes)
+            for (size_t l = 0; l < std::min(lanes, n_features - j); ++l) {
+                const double v = (double(x[j + l]) - mean[j + l]) * inverse_scale[j + l];
+                sums.of[l] += v * v;
+            }
+        return sums.folded();
     }
 };
 

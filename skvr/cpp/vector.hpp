@@ -80,9 +80,14 @@ struct Sums {
             for (size_t l = 0; l < 4; ++l) of[l] += double(x[j + l]) * w[j + l];
             j += 4;
         }
+        double sum = folded();
+        for (; j < n; ++j) sum += double(x[j]) * w[j];
+        return sum;
+    }
+
+    double folded() {
         for (size_t half = lanes / 2; half > 0; half /= 2)
             for (size_t l = 0; l < half; ++l) of[l] += of[l + half];
-        for (; j < n; ++j) of[0] += double(x[j]) * w[j];
         return of[0];
     }
 };

@@ -13,7 +13,7 @@ from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from skvr._base import FiniteSumEstimator
-from skvr._classes import class_codes, class_weights, indicators, weigh_classes
+from skvr._classes import class_codes, indicators, weigh_classes
 from skvr._validation import check_number, check_option, check_sample_weight
 from skvr.ridge import check_alpha
 
@@ -263,8 +263,7 @@ class _Objective:
         if hasattr(estimator, "classes_"):
             y = column_or_1d(y, warn=True)
             codes = class_codes(y, estimator.classes_, "none of the fit")
-            of_class = class_weights(estimator.classes_, codes, y, weight, estimator.class_weight)
-            weight = weigh_classes(weight, of_class[codes])
+            weight = weigh_classes(weight, codes, estimator.classes_, y, estimator.class_weight)
             multinomial = hasattr(estimator, "C") and len(estimator.classes_) > 2
             y = codes if multinomial else indicators(codes, estimator.classes_)
         else:

@@ -5,6 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from skvr.smoothness import row_curvature
+
 
 class Solver(BaseEstimator):
     """A method that minimises a `FiniteSum`; holds hyper-parameters only.
@@ -32,6 +34,10 @@ class Solver(BaseEstimator):
     def resolve(self, problem):
         """Return the solver that runs on this problem: itself, except for `Auto`."""
         return self
+
+    def check_rows(self, problem):
+        """Raise if the squared norm of a row overflows. Half an effective pass."""
+        row_curvature(problem)
 
     def init(self, problem, theta, rng):
         """Return the state at the start of a fit from the parameters `theta`."""

@@ -11,7 +11,7 @@ import numpy as np
 import scipy.linalg
 from scipy.special import softmax
 
-from skvr.smoothness import CURVATURE
+from skvr.smoothness import CURVATURE, refuse_overflow
 from skvr.solvers.triangle import RANK_TOLERANCE, Triangle, sum_of_products
 from skvr.solvers.woodbury import CentredRows, has_fewer_rows, is_cheap_by_rows
 
@@ -32,6 +32,7 @@ class Columns:
 
     def __init__(self, problem):
         mean, variance = problem.column_moments()
+        refuse_overflow(problem, problem.n_samples * (mean**2 + variance).sum())
         if not problem.fit_intercept:
             variance += mean**2
             mean = np.zeros_like(mean)
@@ -216,9 +217,9 @@ def weight_of_rows(problem, z):
     """Return the weights of the rows in the Hessian of one output: w_i times the second derivative of the loss at z."""
     if problem.loss != "logistic":
         return problem.weight
-    weight = problem.weight.copy()
-    weight[problem.used] *= logistic_curvature(z[problem.used])  # of a sample's rows alone
-    return weight
+    size = problem.residual(z)  # w p, of which p (1 - p) is the curvature
+    np.abs(size, out=size)
+    return size * (1 - np.divide(size, problem.weight, out=np.zeros_like(size), where=problem.weight > 0))
 
 
 def roots_of_rows(problem, z):
@@ -232,14 +233,6 @@ def roots_of_rows(problem, z):
     root = np.sqrt(p)
     L = root[:, None] * (np.eye(problem.n_outputs) - p[:, :, None])  # (I - p 1') diag(root)
     return np.sqrt(problem.weight[problem.used])[:, None, None] * L
-
-
-def logistic_curvature(z):
-    """Return the second derivative of the logistic loss at raw predictions z."""
-    e = np.abs(z)
-    np.exp(np.negative(e, out=e), out=e)
-    e /= (1 + e) ** 2
-    return e
 
 
 def factorise(form, levels, penalties):

@@ -99,6 +99,10 @@ class LBFGS(Solver):
         check_preconditioner(self.preconditioner)
         check_count("memory", self.memory, "a non-negative integer", low=0)
 
+    def check_rows(self, problem):
+        if self.preconditioner == "nystrom":  # else `Columns` does
+            super().check_rows(problem)
+
     def init(self, problem, theta, rng):
         return new_state(constant(1.0, problem), descent=None, in_span=False)
 
@@ -184,10 +188,8 @@ def automatic_memory(problem):
     """Return how many pairs to remember. Fewer cost passes: of several outputs they take no more memory than X."""
     if problem.n_outputs == 1:
         return MOST_PAIRS
-    X = problem.X
-    size = sum(a.nbytes for a in (X.data, X.indices, X.indptr)) if problem.is_sparse else X.nbytes
     pair = 2 * problem.zeros().nbytes
-    return int(np.clip(max(size, SMALL_PAIRS) // pair, FEWEST_PAIRS, MOST_PAIRS))
+    return int(np.clip(max(problem.size_of_X, SMALL_PAIRS) // pair, FEWEST_PAIRS, MOST_PAIRS))
 
 
 def wait_of_matrix(problem, columns, rng):
@@ -253,7 +255,7 @@ class Descent:
         problem = self.problem
         if self.exact and problem.loss == "squared":  # a Hessian that does not change
             return
-        rows, kind, coupled = problem, self.kind, False
+        rows, z, kind, coupled = problem, self.z, self.kind, False
         cost, wait = 0.0, np.inf
         if kind == "hessian" and self.passes < self.wait_of_first:
             kind = "none" if self.by_rows else "diagonal"
@@ -268,13 +270,14 @@ class Descent:
                 wait = 0.0
                 if self.wait_of_first and not self.by_rows and not coupled:
                     rows = self._largest_sample()
+                    z = z if rows is problem else rows.raw_prediction(self.theta)
                     cost = cost_of_gram(rows) + self.pass_cost
         if kind in ("diagonal", "none"):  # of the intercept's curvature, which takes no pass
             cost, wait = 0.0, self.passes / 2
         if self.preconditioner is not None and self.since_refresh < wait:
             return
         self.preconditioner = None  # no two at a time: each may be a matrix
-        self.preconditioner = form(kind, rows, self.columns, self.z, self.rng, coupled)
+        self.preconditioner = form(kind, rows, self.columns, z, self.rng, coupled)
         self.exact = isinstance(self.preconditioner, Hessian) and rows is problem
         if self.exact:  # of the curvature at this point it knows more than the pairs
             self.pairs.clear()

@@ -45,6 +45,9 @@ class Newton(Solver):
     def check(self):
         pass  # no hyper-parameter
 
+    def check_rows(self, problem):
+        pass  # `Columns` does
+
     def init(self, problem, theta, rng):
         return new_state(constant(1.0, problem), columns=Columns(problem), hessian=None)
 

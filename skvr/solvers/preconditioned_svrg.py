@@ -124,12 +124,13 @@ class PreconditionedSVRG(Solver):
 
     def _refresh(self, problem, state, rng):
         """Form the preconditioner at the snapshot, and take L_B in its metric by power iteration on batches."""
-        sample = problem
+        sample, z = problem, state.z
         if self.preconditioner == "hessian":
             *_, sample = [problem, *growing_samples(problem, state.columns, rng)]
+            z = z if sample is problem else sample.raw_prediction(state.snapshot[0])
             state.passes += cost_of_gram(sample, state.columns) / cost_of_pass(problem)
         state.metric = None  # no two at a time: each may be a matrix
-        state.metric = form(self.preconditioner, sample, state.columns, state.z, rng)
+        state.metric = form(self.preconditioner, sample, state.columns, z, rng)
         snapshot, _, _, residual = state.snapshot
         state.smoothness = 1e-12
         for _ in range(PROBED_BATCHES):

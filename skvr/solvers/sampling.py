@@ -12,6 +12,7 @@ from skvr.smoothness import CURVATURE, row_curvature
 GROWTH = 8
 FEWEST_ROWS = 500
 ROWS_PER_PARAMETER = 2.5
+COPIED_BYTES = 2**22  # of a sample at the most that is copied
 RANK_ROWS = 64  # whose products estimate an effective rank to about a fifth
 
 
@@ -121,8 +122,13 @@ def _seed(rng):
 
 def half_uniform(size):
     """Return probabilities that are half uniform and half proportional to `size`; uniform where that is zero."""
-    uniform, total = np.full(len(size), 1 / len(size)), size.sum()
-    return 0.5 * uniform + 0.5 * (size / total if total > 0 else uniform)
+    total = size.sum()
+    if total == 0:
+        return np.full(len(size), 1 / len(size))
+    shares = size / total  # in place from here on: to bring in new pages takes longer than the arithmetic
+    shares *= 0.5
+    shares += 0.5 / len(size)
+    return shares
 
 
 def row_shares(problem, columns):
@@ -131,7 +137,8 @@ def row_shares(problem, columns):
     Half is uniform and half by w_i ||x~_i||^2, x~_i the row in centred and scaled columns, a bound of its leverage:
     rare columns and heavy rows are not missed.
     """
-    norms = problem.weight * problem.standardised_row_norms(columns.mean, columns.data_scale)
+    norms = problem.standardised_row_norms(columns.mean, columns.data_scale)
+    norms *= problem.weight
     return half_uniform(norms[problem.used])
 
 
@@ -178,8 +185,14 @@ def growing_samples(problem, columns, rng):
     if not sizes:
         return
     q = row_shares(problem, columns)
-    keys = rng.random(problem.n_samples) / q
-    for size in sizes:
-        tau = np.partition(keys, size)[size]
-        positions = np.flatnonzero(keys < tau)
-        yield problem.subset(problem.draw_from(positions), 1 / np.minimum(1.0, tau * q[positions]))
+    keys = rng.random(problem.n_samples)
+    keys /= q
+    positions, samples = np.arange(problem.n_samples, dtype=np.int64), []
+    for size in reversed(sizes):  # each among the rows of the next larger
+        left = keys[positions]
+        tau = np.partition(left, size)[size]
+        positions = positions[left < tau]
+        samples.append((problem.draw_from(positions), 1 / np.minimum(1.0, tau * q[positions])))
+    for rows, weight in reversed(samples):
+        few = len(rows) / problem.X.shape[0] * problem.size_of_X <= COPIED_BYTES
+        yield (problem.copied if few else problem.subset)(rows, weight)

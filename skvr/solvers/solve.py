@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from skvr.certificate import Certificate
-from skvr.smoothness import max_smoothness, row_curvature
+from skvr.smoothness import max_smoothness
 from skvr.solvers.base import Solver, current_step_size
 from skvr.solvers.stopping import History, StoppingRule, warn_of
 
@@ -43,11 +43,11 @@ def solve(problem, solver, theta, *, tol, max_iter, rng, verbose=0, memory=None,
     ValueError
         If the parameters or F stop being finite, naming the step size and L; if row norms overflow.
     """
-    row_curvature(problem)  # refuses rows whose squared norm overflows
     chosen = solver.resolve(problem)
     if verbose and chosen is not solver:
         print(f"auto: {chosen!r}, since {solver.choose(problem)[1]}")
     solver = chosen
+    solver.check_rows(problem)
     certificate = Certificate(problem)
     every_epoch = verbose > 0 or task is not None or solver.evaluates_every_epoch
     rule = StoppingRule(tol, every_epoch, solver.converges_linearly, solver.estimates_bound)
@@ -75,7 +75,7 @@ def solve(problem, solver, theta, *, tol, max_iter, rng, verbose=0, memory=None,
                 continue
             iterate = solver.iterate(problem, theta, state)
             with history.evaluation:
-                evaluation = certificate.evaluate(iterate)
+                evaluation = certificate.evaluate(iterate, np.inf if tol is None else tol)
             if evaluation is None:
                 raise not_finite(problem, solver, state, epoch)
             if tol is None:  # (w, b) is what the fit returns
