@@ -8,7 +8,7 @@ from skvr.solvers.base import Solver, new_state
 from skvr.solvers.hessian import Columns, cost_of_gram, cost_of_hessian, cost_of_pass
 from skvr.solvers.pairs import Pairs
 from skvr.solvers.preconditioner import Hessian, check_preconditioner, form
-from skvr.solvers.sampling import effective_rank, growing_samples, sample_sizes
+from skvr.solvers.sampling import GROWTH, effective_rank, growing_samples, sample_sizes
 from skvr.solvers.schedule import constant
 from skvr.solvers.span import RowSpan, is_cheap_in_span
 from skvr.solvers.woodbury import FEWEST_COLUMNS, LARGEST_COUPLED, is_cheap_by_rows
@@ -138,8 +138,10 @@ class LBFGS(Solver):
             columns = Columns(problem)
             cost += cost_of_pass(problem) / 2
         if self.preconditioner == "hessian":
-            # A quadratic's Hessian, and the last fit's optimum, leave nothing else to learn from a sample.
-            only_hessian = problem.loss == "squared" or bool(theta.any())
+            # A quadratic's Hessian, and the last fit's optimum, leave nothing else to learn from a sample; and for one
+            # output a step on a sample of more than n/8 rows costs too much of one on all.
+            large = problem.n_outputs == 1 and max(sample_sizes(problem), default=0) > problem.n_samples // GROWTH
+            only_hessian = problem.loss == "squared" or bool(theta.any()) or large
             samples = []
             wait = wait_of_matrix(problem, columns, rng)
             if not wait and (not only_hessian or cost_of_gram(problem) > FEW_PASSES * cost_of_pass(problem)):
