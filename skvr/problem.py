@@ -15,6 +15,7 @@ import scipy.sparse as sp
 from joblib import effective_n_jobs
 
 from skvr import _kernels
+from skvr.parameters import Parameters
 
 # Work of one kernel call, in multiply-adds: some 5 to 25 ms. Between calls Python sees Ctrl-C; and since the slices
 # depend on the data alone, sums over slices have the same bits for any number of threads.
@@ -35,7 +36,7 @@ def _map_on_threads(function, items, n_threads):
         yield from pool.map(function, items)
 
 
-class FiniteSum:
+class FiniteSum(Parameters):
     """The objective F over the rows with positive weight.
 
     Parameters
@@ -65,8 +66,6 @@ class FiniteSum:
         self.is_sparse = sp.issparse(X)
         self.n_features = X.shape[1]
         self.n_outputs = len(alpha)
-        # Tasks: the problems that share no parameter, and can be solved apart. The targets of "squared" are one each,
-        # the classes of "softmax" one together.
         self.n_tasks = 1 if loss == "softmax" else self.n_outputs
         self.alpha = np.ascontiguousarray(alpha, dtype=np.float64)
         self.y = np.ascontiguousarray(y, dtype=np.float64)
@@ -119,24 +118,6 @@ class FiniteSum:
         """Return the finite sum of the same rows and weights with one output and no penalty."""
         y, alpha = np.zeros(self.X.shape[0]), np.zeros(1)
         return FiniteSum(self.X, y, self.weight, alpha, "squared", self.fit_intercept, self.n_jobs)
-
-    # Parameters: one flat vector theta. A CSR row keeps the K coefficients of a feature together, a dense row the p
-    # coefficients of an output (see rows.hpp).
-
-    def zeros(self):
-        """Return parameters of zero."""
-        return np.zeros((self.n_features + 1) * self.n_outputs)
-
-    def coef(self, theta):
-        """Return the view of `theta`, or of several, that holds the coefficients: (..., n_outputs, n_features)."""
-        flat = theta[..., : self.n_features * self.n_outputs]
-        if self.is_sparse:
-            return flat.reshape(*theta.shape[:-1], self.n_features, self.n_outputs).swapaxes(-1, -2)
-        return flat.reshape(*theta.shape[:-1], self.n_outputs, self.n_features)
-
-    def intercept(self, theta):
-        """Return the view of `theta`, or of several, that holds the intercepts: (..., n_outputs)."""
-        return theta[..., self.n_features * self.n_outputs :]
 
     # The rows, whole or in slices
 
@@ -271,7 +252,9 @@ class FiniteSum:
 
     def evaluate(self, theta, z):
         """Return F of each task, shape (n_tasks,), and its gradient, flat as theta; fill `z` in. One effective pass."""
-        at_zero = not theta.any()
+        if not theta.any():  # half a pass: no prediction to make
+            z[:] = 0.0
+            return self.value_at_zero(), self.loss_gradient(self.residual(z))
 
         def sums(rows):
             value, gradient = np.zeros(self.n_tasks), self.zeros()
@@ -279,7 +262,7 @@ class FiniteSum:
                 self.kernels.evaluate(rows, theta, z, value, gradient)
                 return value, gradient
             for block, X in self._product_blocks(rows):
-                z.reshape(-1, self.n_outputs)[block] = 0.0 if at_zero else self._multiply(X, theta)
+                z.reshape(-1, self.n_outputs)[block] = self._multiply(X, theta)
                 r = np.zeros((len(block), self.n_outputs))
                 self.kernels.losses(block, z, value, r.ravel())
                 self._add_product(r, X, gradient)
@@ -291,21 +274,6 @@ class FiniteSum:
             gradient += of_slice[1]
         value = value / self.n_samples + self.by_task(self.penalty(theta))
         return value, gradient / self.n_samples + self.penalty_gradient(theta)
-
-    def penalty_gradient(self, theta):
-        """Return alpha w, flat as theta, with zeros for the intercepts."""
-        out = self.zeros()
-        self.coef(out)[:] = self.alpha[:, None] * self.coef(theta)
-        return out
-
-    def squared_norm(self, theta):
-        """Return ||w||^2 of each output, shape (n_outputs,)."""
-        coef = self.coef(theta)
-        return np.einsum("kj,kj->k", coef, coef)
-
-    def penalty(self, theta):
-        """Return alpha/2 ||w||^2 of each output, shape (n_outputs,)."""
-        return 0.5 * self.alpha * self.squared_norm(theta)
 
     def mean_loss(self, z):
         """Return the mean weighted loss at raw predictions z of each task, shape (n_tasks,)."""
@@ -338,40 +306,6 @@ class FiniteSum:
 
         total = sum(self._map_slices(sums)) / self.n_samples
         return total[:V], total[V : V + K], total[V + K :].reshape(C, C)
-
-    # Parts of each task
-
-    def by_task(self, per_output):
-        """Add up `per_output` of shape (n_outputs,) within each task."""
-        return per_output if self.n_tasks == self.n_outputs else per_output.sum(keepdims=True)
-
-    def of_task(self, per_output):
-        """Return the entries of `per_output`, equal within each task, that belong to the tasks."""
-        return per_output if self.n_tasks == self.n_outputs else per_output[:1]
-
-    def dot_by_task(self, a, b):
-        """Return the inner products, task by task, of vectors `a` with a vector `b`, flat as theta: (..., n_tasks)."""
-        if self.n_tasks == 1:
-            return np.asarray(a @ b)[..., None]
-        return np.einsum("...kj,kj->...k", self.coef(a), self.coef(b)) + self.intercept(a) * self.intercept(b)
-
-    def combine(self, factors, vectors):
-        """Return the sum of the m vectors, flat as theta, each times its factors, of shape (m, n_tasks)."""
-        if self.n_tasks == 1:
-            return factors[:, 0] @ vectors
-        out = self.zeros()
-        np.einsum("mk,mkj->kj", factors, self.coef(vectors), out=self.coef(out))
-        np.einsum("mk,mk->k", factors, self.intercept(vectors), out=self.intercept(out))
-        return out
-
-    def times_task(self, factor, a):
-        """Return a vector, flat as theta, each task's part multiplied by its entry of `factor`."""
-        if self.n_tasks == 1:
-            return factor[0] * a
-        out = a.copy()
-        self.coef(out)[:] *= factor[:, None]
-        self.intercept(out)[:] *= factor
-        return out
 
     def objective(self, theta):
         """Return F of each task, shape (n_tasks,)."""

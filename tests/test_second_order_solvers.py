@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import reference
+import sklearn.linear_model
 from numpy.testing import assert_allclose
 from problems import BOOLS, CURVATURE, LOSSES, assert_close, compiled, each, make_problem, random_point, theta_of
 from reference import Problem, join, split
@@ -329,6 +330,25 @@ def independent_columns(n=7000, p=350, classes=2):
     X = sp.random(n, p, 0.05, format="csr", random_state=0, data_rvs=rng.standard_normal)
     z = X @ rng.standard_normal((p, classes))
     return X, np.argmax(z + z.std() * rng.standard_normal(z.shape), axis=1)
+
+
+@each(targets=[1, 3])
+def test_the_certificate_alone_evaluates_the_solution_of_a_quadratic(targets, monkeypatch):
+    """Beside it F is evaluated at zero."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((200, 5))
+    Y = X @ np.ones((5, targets)) + rng.standard_normal((200, targets))
+    points = []
+    evaluate = FiniteSum.evaluate
+    monkeypatch.setattr(
+        FiniteSum, "evaluate", lambda self, theta, z: points.append(theta.copy()) or evaluate(self, theta, z)
+    )
+    model = Ridge(solver=LBFGS(), tol=1e-12).fit(X, Y)
+    assert np.all(model.n_iter_ == 1)
+    assert len(points) == 1
+    assert not points[0].any()
+    exact = sklearn.linear_model.Ridge(solver="cholesky").fit(X, Y)
+    assert_allclose(model.coef_, exact.coef_, rtol=1e-10)
 
 
 def problem_of(X, y):

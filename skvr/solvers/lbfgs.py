@@ -178,7 +178,7 @@ class LBFGS(Solver):
         return state.descent.gradient
 
     def bound_estimate(self, problem, theta, state, certificate):
-        if not state.moved:  # rounding errors rule: let the stopping rule see
+        if not state.moved or state.descent.gradient is None:  # rounding errors rule, or nobody knows: let the rule see
             return np.zeros(problem.n_tasks)
         if state.in_span:
             span = state.descent.problem
@@ -213,7 +213,8 @@ class Descent:
 
     Attributes
     ----------
-    theta, z, value, gradient : the iterate (its own), its raw predictions, F of each task, and the gradient of F.
+    theta, z, value, gradient : the iterate (its own), its raw predictions, F of each task, and the gradient of F, which
+        is None, and the others of the last iterate, where a quadratic's Hessian has just been solved.
     decrement : how far F would fall if the model held.
     cost : spent so far, in values of X.
     """
@@ -242,8 +243,14 @@ class Descent:
 
     def step(self):
         """Take one step; return whether F could be lowered."""
+        if self.gradient is None:
+            self.value, self.gradient = self._evaluate(self.theta, self.z)
+        had_hessian = self.exact
         self._refresh()
         direction = self._direction()
+        if self.exact and not had_hessian and self.problem.loss == "squared":  # the solution, but for rounding errors
+            self.theta, self.gradient = self.theta + direction, None
+            return True
         if self._move(direction):
             return True
         if self.pairs:  # what is remembered may mislead where rounding errors rule
