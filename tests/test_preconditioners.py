@@ -248,6 +248,22 @@ def test_kronecker_is_the_hessian_where_all_rows_have_the_same_probabilities(K, 
     assert values.real.max() <= 1 + 1e-9
 
 
+@each(factor=[0.5, 1.0, 4.0])
+def test_a_kronecker_product_becomes_no_larger_than_the_last_change_says(factor):
+    """s = factor B y says that B, as it was formed, is factor times too small: it shrinks, and it does not grow."""
+    rng = np.random.default_rng(0)
+    X, codes = rng.standard_normal((40, 4)), np.arange(40.0) % 3
+    problem = FiniteSum(X, codes, np.ones(40), np.full(3, 0.1), "softmax", True)
+    solver = Kronecker(problem, Columns(problem), problem.raw_prediction(problem.zeros()))
+    y, g = problem.gradient(problem.zeros()), rng.standard_normal(problem.zeros().size)
+    at_first, step = solver.solve(g, g), solver.solve(y, y)
+    for _ in range(2):  # whatever its size is before
+        solver.resize(factor * step, y)
+        assert_allclose(solver.solve(g, g), min(1.0, factor) * at_first)
+    solver.resize(np.zeros_like(y), np.zeros_like(y))  # nothing to learn
+    assert solver.size == 1
+
+
 def test_the_covariance_of_saturated_classes_keeps_its_digits():
     """p_k (1 - p_k) of probabilities that round to 1; its eigenvalues are not below what eigh can tell from zero."""
     K = 7

@@ -7,7 +7,7 @@ from skvr.smoothness import direction_curvature
 from skvr.solvers.base import Solver, new_state
 from skvr.solvers.hessian import Columns, cost_of_gram, cost_of_hessian, cost_of_pass
 from skvr.solvers.pairs import Pairs
-from skvr.solvers.preconditioner import Hessian, check_preconditioner, form
+from skvr.solvers.preconditioner import Hessian, Kronecker, check_preconditioner, form
 from skvr.solvers.sampling import GROWTH, effective_rank, growing_samples, sample_sizes
 from skvr.solvers.schedule import constant
 from skvr.solvers.span import RowSpan, is_cheap_in_span
@@ -228,6 +228,7 @@ class Descent:
         self.value, self.gradient = problem.evaluate(theta, self.z)
         self.largest = problem.dot_by_task(self.gradient, self.gradient)  # since the last evaluation
         self.pairs = Pairs(problem, self.memory)
+        self.shortened = False  # whether the last step had to be
         self.exact = False  # whether the preconditioner was the Hessian where it was formed
         self.decrement = np.inf
         self.pass_cost = cost_of_pass(problem)
@@ -306,7 +307,7 @@ class Descent:
         a, r = self.pairs.remove(self.gradient)
         if self.pairs and self.columns is not None and self.columns.empty.any():  # their part of r is their penalty's
             theta = theta - self.pairs.changes(a)
-        if self.pairs and not self.preconditioner.knows_size:
+        if self.pairs and self._resizes():
             self.preconditioner.resize(*self.pairs.last)
         r = self.preconditioner.solve(r, theta)
         if self.by_rows and self.exact:  # which has products with the rows
@@ -315,6 +316,12 @@ class Descent:
             size = safe_ratio(problem.dot_by_task(self.gradient, r), direction_curvature(problem, r))
             r = problem.times_task(size, r)
         return -self.pairs.correct(a, r)
+
+    def _resizes(self):
+        """Whether the last pair says the preconditioner's size: it knows none, or its steps were too long."""
+        if isinstance(self.preconditioner, Kronecker):
+            return self.shortened or self.preconditioner.size < 1
+        return not self.preconditioner.knows_size
 
     def _move(self, direction):
         """Go along `direction` as far as the Armijo rule allows, each task its own way; return whether one could go."""
@@ -351,6 +358,7 @@ class Descent:
             return False
         if problem.loss == "squared" and self._has_drifted(gradient):
             value, gradient = self._evaluate(theta, z)
+        self.shortened = bool((eta < 1).any())
         self.pairs.add(theta - self.theta, gradient - self.gradient)
         self.theta, self.z, self.value, self.gradient = theta, z, value, gradient
         return True

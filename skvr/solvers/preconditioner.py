@@ -126,6 +126,9 @@ class Kronecker:
     alpha)^-1. Eigenvalues from one, l, up to 16 l share its factor: they take l / lambda_k (l B + alpha)^-1, which is
     the inverse for a penalty lambda_k / l times as large. So few factors are kept, usually one.
 
+    Where rows are nearly separated, their covariances of the classes are far from independent of the rows, and steps by
+    the product of the means too long: `resize` makes them shorter.
+
     J. Martens and R. Grosse, "Optimizing neural networks with Kronecker-factored approximate curvature", 2015.
     """
 
@@ -143,12 +146,20 @@ class Kronecker:
         penalties = [columns.penalty(problem.alpha[0])] * len(distinct)
         factors = factorise(lambda: gram(problem, columns, weight), distinct, penalties)
         self.factors = [(levels == level, factor) for level, factor in zip(distinct, factors, strict=True)]
+        self.size = 1.0
+
+    def resize(self, s, y):
+        """Take a size of at most 1 from changes s of theta and y of the gradient: s.y / y.B y, B as it was formed."""
+        self.size = 1.0
+        along, product = s @ y, y @ self.solve(y, s)
+        if along > 0 and product > 0:
+            self.size = min(1.0, along / product)
 
     def solve(self, gradient, theta):
         g = self.vectors.T @ self.columns.to_scaled(self.problem, gradient, theta)
         for classes, factor in self.factors:
             g[classes] = factor.solve(g[classes].T).T
-        return self.columns.from_scaled(self.problem, self.vectors @ (self.ratios * g))
+        return self.columns.from_scaled(self.problem, self.vectors @ (self.size * self.ratios * g))
 
 
 class Nystrom:
