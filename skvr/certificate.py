@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from skvr.intercept import best_intercept
-from skvr.smoothness import CURVATURE
+from skvr.smoothness import CURVATURE, refuse_overflow
 
 EPS = np.finfo(np.float64).eps
 UNRESOLVED = 1e-6  # times the mean residual: a gradient in b that is more than rounding errors
@@ -62,7 +62,7 @@ class Certificate:
         self.problem = problem
         self.alpha = problem.of_task(problem.alpha)
         self.free = self.alpha == 0
-        self.scale = problem.value_at_zero()
+        self.scale = problem.value_at_zero() * (2 if problem.loss == "squared" else 1)  # of targets their mean square
         self.any_free = bool(self.free.any())
         self.null_scale = self._null_gradient_scale() if self.any_free else None
 
@@ -73,8 +73,9 @@ class Certificate:
         intercept = best_intercept(problem, z, np.zeros(problem.n_outputs))[0]
         r = np.abs(problem.residual(z, intercept, out=z)).reshape(-1, problem.n_outputs)
         if problem.loss == "squared":  # a constant target leaves nothing but rounding errors
-            r = np.maximum(r, 64 * EPS * np.sqrt(2 * self.scale) * problem.weight[:, None])
-        return sum(abs(block).T @ r[rows] for rows, block in problem.blocks()).T / problem.n_samples
+            r = np.maximum(r, 64 * EPS * np.sqrt(self.scale) * problem.weight[:, None])
+        with np.errstate(over="ignore"):
+            return sum(abs(block).T @ r[rows] for rows, block in problem.blocks()).T / problem.n_samples
 
     def measure(self, gradient):
         """Return the bound for a gradient of F, flat as theta, or its relative size where alpha = 0: (n_tasks,)."""
@@ -139,6 +140,7 @@ class Certificate:
         w_norm = np.sqrt(problem.by_task(problem.squared_norm(theta)))
         b_norm = np.sqrt(problem.by_task(intercept**2))
         row_norms = np.sqrt(problem.squared_row_norms)
+        refuse_overflow(problem, row_norms.max())
         of_sum = problem.by_task(row_norms @ size.reshape(-1, problem.n_outputs))
         weighted = problem.weight * row_norms
         through_z = CURVATURE[problem.loss] * (weighted @ row_norms * w_norm + weighted.sum() * b_norm)

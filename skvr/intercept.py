@@ -4,7 +4,7 @@ import numpy as np
 
 MAX_ITERATIONS = 100
 SLOW = 15  # iterations after which the softmax starts again, from a smoother problem's solution
-# Newton squares the error, and the third derivative is at most the second: after a step this small it is rounding.
+# Newton squares the error, since the third derivative is at most the second: after a step this small it is rounding.
 TOLERANCE = 1e-7
 ARMIJO = 1e-4
 EPS = np.finfo(np.float64).eps

@@ -251,7 +251,10 @@ class FiniteSum(Parameters):
         return residual, self._mean_of_slices(gradient)
 
     def evaluate(self, theta, z):
-        """Return F of each task, shape (n_tasks,), and its gradient, flat as theta; fill `z` in. One effective pass."""
+        """Return F of each task, shape (n_tasks,), and its gradient, flat as theta; fill `z` in.
+
+        One effective pass; half at zero.
+        """
         if not theta.any():  # half a pass: no prediction to make
             z[:] = 0.0
             return self.value_at_zero(), self.loss_gradient(self.residual(z))

@@ -28,12 +28,13 @@ def row_curvature(problem):
 
 
 def refuse_overflow(problem, total):
-    """Raise unless `total`, a sum over the squared norms of all rows, is finite."""
+    """Raise unless `total`, of the norms of all rows, is finite."""
     if not np.isfinite(total):
         row = int(np.argmax(problem.weight * problem.squared_row_norms))
         raise ValueError(
-            f"The squared norm of row {row} of X is too large for float64, and with it the smoothness constant L. "
-            "Scale the columns first, for example with sklearn.preprocessing.StandardScaler or MaxAbsScaler."
+            f"The squared norms of the rows of X, the largest that of row {row}, or their sum are too large for "
+            "float64, and with them the smoothness constant L. Scale the columns first, for example with "
+            "sklearn.preprocessing.StandardScaler or MaxAbsScaler."
         )
 
 

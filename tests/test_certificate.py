@@ -121,6 +121,16 @@ def test_a_perfect_fit_has_no_suboptimality():
             np.testing.assert_allclose(model.predict(X), y, rtol=1e-12)
 
 
+@pytest.mark.parametrize("solver", ["auto", "sag", solvers.LBFGS("diagonal"), solvers.Newton()])
+def test_a_row_whose_norm_overflows_is_refused_however_little_it_weighs(solver):
+    """Its square, times the weight, does not overflow."""
+    rng = np.random.default_rng(0)
+    X, y, weight = rng.standard_normal((200, 4)), np.arange(200) % 2, np.ones(200)
+    X[7], weight[7] = 1e160, 1e-200
+    with pytest.raises(ValueError, match="the largest that of row 7"):
+        LogisticRegression(solver=solver, tol=1e-8).fit(X, y, weight)
+
+
 def test_measure_of_an_estimate_is_the_bound():
     rng = np.random.default_rng(0)
     F = FiniteSum(

@@ -332,23 +332,27 @@ def independent_columns(n=7000, p=350, classes=2):
     return X, np.argmax(z + z.std() * rng.standard_normal(z.shape), axis=1)
 
 
-@each(targets=[1, 3])
-def test_the_certificate_alone_evaluates_the_solution_of_a_quadratic(targets, monkeypatch):
-    """Beside it F is evaluated at zero."""
+@each(targets=[1, 3], singular=BOOLS)
+def test_the_certificate_alone_evaluates_the_solution_of_a_quadratic(targets, singular, monkeypatch):
+    """Beside it F is evaluated at zero. What a singular matrix gives may not be the solution, and is evaluated."""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((200, 5))
+    alpha = 0.0 if singular else 1.0
+    if singular:
+        X[:, 4] = X[:, 3]
     Y = X @ np.ones((5, targets)) + rng.standard_normal((200, targets))
     points = []
     evaluate = FiniteSum.evaluate
     monkeypatch.setattr(
         FiniteSum, "evaluate", lambda self, theta, z: points.append(theta.copy()) or evaluate(self, theta, z)
     )
-    model = Ridge(solver=LBFGS(), tol=1e-12).fit(X, Y)
+    model = Ridge(alpha, solver=LBFGS(), tol=1e-12).fit(X, Y)
     assert np.all(model.n_iter_ == 1)
-    assert len(points) == 1
+    assert len(points) == (2 if singular else 1)
     assert not points[0].any()
-    exact = sklearn.linear_model.Ridge(solver="cholesky").fit(X, Y)
-    assert_allclose(model.coef_, exact.coef_, rtol=1e-10)
+    if not singular:
+        exact = sklearn.linear_model.Ridge(alpha, solver="cholesky").fit(X, Y)
+        assert_allclose(model.coef_, exact.coef_, rtol=1e-10)
 
 
 def problem_of(X, y):

@@ -3,7 +3,8 @@
 // Every formula holds for raw predictions of any size: no exp of a positive number, no log of a difference. `single`: one
 // output, known to the compiler, so that loops over rows vectorise. `gradients`, and `add_curvatures`, a weighted sum,
 // take m rows side by side, so that what is done to every number is a loop that vectorises. `value` and `add_curvatures`
-// are told the gradients r, which may save them from starting anew. `prox` is argmin_u 1/2 (u - c)^2 + step loss(u), found from a guess.
+// are told the gradients r, which may save them from starting anew. `prox` is argmin_u 1/2 (u - c)^2 + step loss(u), found
+// from a guess.
 #pragma once
 
 #include <algorithm>
@@ -34,7 +35,7 @@ struct Logistic {
             r[s] = -y[s] * (margin > 0 ? e : 1.0) / (1 + e);
         }
     }
-    // p (1 - p) with p = |r|
+    // p (1 - p) with p = |r|: to an absolute eps, which is all of it where a row is far on the wrong side
     static void add_curvatures(const double*, const double* r, const double* weight, size_t m, size_t, double* h) {
         std::vector<double> curvature(m);
         for (size_t s = 0; s < m; ++s) curvature[s] = std::fabs(r[s]) * (1 - std::fabs(r[s]));

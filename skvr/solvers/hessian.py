@@ -254,6 +254,8 @@ def factorise(form, levels, penalties):
 class Factor:
     """A factorised Hessian plus penalty: Cholesky, or the eigenpairs that are not rounding errors where singular.
 
+    `is_whole` says whether it is the former.
+
     Parameters
     ----------
     H : Triangle
@@ -268,8 +270,9 @@ class Factor:
         self._to_unit_diagonal(H, penalty)
         self.cholesky = self.eigenpairs = None
         if H.cholesky() and H.diagonal().min() ** 2 > RANK_TOLERANCE:
-            self.cholesky = H
+            self.cholesky, self.is_whole = H, True
             return
+        self.is_whole = False
         H = anew()
         self._to_unit_diagonal(H, penalty)
         values, vectors = scipy.linalg.eigh(H.square(), lower=True, overwrite_a=True)

@@ -249,7 +249,8 @@ class Descent:
         had_hessian = self.exact
         self._refresh()
         direction = self._direction()
-        if self.exact and not had_hessian and self.problem.loss == "squared":  # the solution, but for rounding errors
+        if self.problem.loss == "squared" and self.exact and not had_hessian and self.preconditioner.is_whole:
+            # the solution, but for rounding errors: who certifies it evaluates it
             self.theta, self.gradient = self.theta + direction, None
             return True
         if self._move(direction):

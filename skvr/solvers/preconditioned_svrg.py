@@ -72,6 +72,9 @@ class PreconditionedSVRG(Solver):
         check_preconditioner(self.preconditioner)
         check_batch_size(self.batch_size, may_grow=False)
 
+    def check_rows(self, problem):
+        pass  # `Columns` does
+
     def init(self, problem, theta, rng):
         columns = Columns(problem)
         share = row_shares(problem, columns)

@@ -106,6 +106,7 @@ class Hessian:
             penalties = [columns.penalty(alpha) for alpha in alphas]
             factors = factorise(lambda: hessian(problem, columns, z), np.ones(len(alphas)), penalties)
         self.factors = [(problem.alpha == alpha, factor) for alpha, factor in zip(alphas, factors, strict=True)]
+        self.is_whole = all(factor.is_whole for factor in factors)  # no eigenvalue left out, no penalty raised
 
     def solve(self, gradient, theta):
         g = self.columns.to_scaled(self.problem, gradient, theta)

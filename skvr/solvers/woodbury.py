@@ -78,6 +78,7 @@ class RowFactor:
         self.stacked = stacked = roots.transpose(0, 2, 1).reshape(-1, K)
         trace = np.diag(rows.products) @ (roots**2).sum(axis=(1, 2))  # of U'U, at least its largest eigenvalue
         self.alpha = max(alpha, RANK_TOLERANCE * trace / n)  # a smaller penalty is a rounding error of M
+        self.is_whole = self.alpha == alpha
         M = stacked @ stacked.T
         blocks = M.reshape(n, K, n, K)
         blocks *= rows.products[:, None, :, None]  # in place: M may be the largest array of a fit
