@@ -35,10 +35,12 @@ struct Logistic {
             r[s] = -y[s] * (margin > 0 ? e : 1.0) / (1 + e);
         }
     }
-    // p (1 - p) with p = |r|: to an absolute eps, which is all of it where a row is far on the wrong side
-    static void add_curvatures(const double*, const double* r, const double* weight, size_t m, size_t, double* h) {
+    static void add_curvatures(const double* z, const double*, const double* weight, size_t m, size_t, double* h) {
         std::vector<double> curvature(m);
-        for (size_t s = 0; s < m; ++s) curvature[s] = std::fabs(r[s]) * (1 - std::fabs(r[s]));
+        for (size_t s = 0; s < m; ++s) {
+            const double e = exp_of_nonpositive(-std::fabs(z[s]));
+            curvature[s] = e / ((1 + e) * (1 + e));
+        }
         h[0] += dot(curvature.data(), weight, m);
     }
     // The margin m = y u solves m = y c + step / (1 + e^m): Newton's method in a bracket with 0 at one end. On either side
