@@ -138,22 +138,20 @@ struct Block {
             for (size_t k = 0; k < K; ++k) all[size_t(rows[s]) * K + k] = values[s * K + k];
     }
     void residuals() {
-        gradients();
+        Data::Loss::gradients(z.data(), y.data(), m, n_outputs(), r.data());
         weigh_gradients();
     }
+    // value += the weighted losses. Blocks are summed apart, so that rounding errors do not grow with n.
     void residuals_and_values(double* value) {
-        gradients();
+        Data::Loss::gradients(z.data(), y.data(), m, n_outputs(), r.data());
         add_values(value);
         weigh_gradients();
     }
-    void gradients() { Data::Loss::gradients(z.data(), y.data(), m, n_outputs(), r.data()); }
     void weigh_gradients() {
         const size_t K = n_outputs();
         for (size_t s = 0; s < m; ++s)
             for (size_t k = 0; k < K; ++k) r[s * K + k] *= weight[s];
     }
-    // value += the weighted losses, from gradients not weighed yet. Blocks are summed apart, so that rounding errors do not
-    // grow with n.
     void add_values(double* value) const {
         using Loss = typename Data::Loss;
         if constexpr (Loss::single) {
@@ -170,11 +168,11 @@ struct Block {
             for (size_t t = 0; t < V; ++t) value[t] += sum[t];
         }
     }
-    // hessian += the weighted curvatures, likewise
+    // hessian += the weighted curvatures
     void add_curvatures(double* hessian) const {
         const size_t K = n_outputs();
         std::vector<double> sum(Data::Loss::n_curvatures(K));
-        Data::Loss::add_curvatures(z.data(), r.data(), weight.data(), m, K, sum.data());
+        Data::Loss::add_curvatures(z.data(), weight.data(), m, K, sum.data());
         for (size_t t = 0; t < sum.size(); ++t) hessian[t] += sum[t];
     }
     void add_residuals(double* gradient) const {
@@ -239,11 +237,9 @@ SKVR_CLONES void loss_in_shift(const Data& data, const int64_t* order, size_t n,
     Block<Data> block(data, n);
     for (size_t first = 0; first < n; first += block.capacity) {
         block.take(order + first, std::min(block.capacity, n - first), z, shift);
-        block.gradients();
-        block.add_values(value);
-        block.add_curvatures(hessian);
-        block.weigh_gradients();
+        block.residuals_and_values(value);
         block.add_residuals(gradient);
+        block.add_curvatures(hessian);
     }
 }
 

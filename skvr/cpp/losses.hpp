@@ -2,9 +2,8 @@
 //
 // Every formula holds for raw predictions of any size: no exp of a positive number, no log of a difference. `single`: one
 // output, known to the compiler, so that loops over rows vectorise. `gradients`, and `add_curvatures`, a weighted sum,
-// take m rows side by side, so that what is done to every number is a loop that vectorises. `value` and `add_curvatures`
-// are told the gradients r, which may save them from starting anew. `prox` is argmin_u 1/2 (u - c)^2 + step loss(u), found
-// from a guess.
+// take m rows side by side, so that what is done to every number is a loop that vectorises. `value` is told the row's
+// gradient r, which may save it from starting anew. `prox` is argmin_u 1/2 (u - c)^2 + step loss(u), found from a guess.
 #pragma once
 
 #include <algorithm>
@@ -35,7 +34,7 @@ struct Logistic {
             r[s] = -y[s] * (margin > 0 ? e : 1.0) / (1 + e);
         }
     }
-    static void add_curvatures(const double* z, const double*, const double* weight, size_t m, size_t, double* h) {
+    static void add_curvatures(const double* z, const double* weight, size_t m, size_t, double* h) {
         std::vector<double> curvature(m);
         for (size_t s = 0; s < m; ++s) {
             const double e = exp_of_nonpositive(-std::fabs(z[s]));
@@ -107,7 +106,7 @@ struct Softmax {
         value[0] = own == top ? -std::log1p(r[own]) : z[top] - z[own] - std::log(r[top]);
     }
     // diag(p) - p p'
-    static void add_curvatures(const double* z, const double*, const double* weight, size_t m, size_t K, double* h) {
+    static void add_curvatures(const double* z, const double* weight, size_t m, size_t K, double* h) {
         std::vector<double> p(m * K);
         probabilities(z, m, K, p.data());
         for (size_t s = 0; s < m; ++s)
@@ -134,7 +133,7 @@ struct Squared {
     static void gradients(const double* z, const double* y, size_t m, size_t K, double* r) {
         for (size_t t = 0; t < m * outputs(K); ++t) r[t] = z[t] - y[t];
     }
-    static void add_curvatures(const double*, const double*, const double* weight, size_t m, size_t, double* h) {
+    static void add_curvatures(const double*, const double* weight, size_t m, size_t, double* h) {
         for (size_t s = 0; s < m; ++s) h[0] += weight[s];
     }
     static double prox(double c, double step, const double* y, double) { return (c + step * y[0]) / (1 + step); }
