@@ -255,7 +255,7 @@ class FiniteSum(Parameters):
 
         One effective pass; half at zero.
         """
-        if not theta.any():  # half a pass: no prediction to make
+        if not theta.any():
             z[:] = 0.0
             return self.value_at_zero(), self.loss_gradient(self.residual(z))
 

@@ -217,7 +217,7 @@ def weight_of_rows(problem, z):
     """Return the weights of the rows in the Hessian of one output: w_i times the second derivative of the loss at z."""
     if problem.loss != "logistic":
         return problem.weight
-    size = problem.residual(z)  # w p, of which p (1 - p) is the curvature
+    size = problem.residual(z)  # w p, of which p (1 - p) is the curvature: to an absolute eps where p is nearly 1
     np.abs(size, out=size)
     return size * (1 - np.divide(size, problem.weight, out=np.zeros_like(size), where=problem.weight > 0))
 
@@ -254,8 +254,6 @@ def factorise(form, levels, penalties):
 class Factor:
     """A factorised Hessian plus penalty: Cholesky, or the eigenpairs that are not rounding errors where singular.
 
-    `is_whole` says whether it is the former.
-
     Parameters
     ----------
     H : Triangle
@@ -270,14 +268,18 @@ class Factor:
         self._to_unit_diagonal(H, penalty)
         self.cholesky = self.eigenpairs = None
         if H.cholesky() and H.diagonal().min() ** 2 > RANK_TOLERANCE:
-            self.cholesky, self.is_whole = H, True
+            self.cholesky = H
             return
-        self.is_whole = False
         H = anew()
         self._to_unit_diagonal(H, penalty)
         values, vectors = scipy.linalg.eigh(H.square(), lower=True, overwrite_a=True)
         kept = values > RANK_TOLERANCE * values[-1]
         self.eigenpairs = values[kept], vectors[:, kept]
+
+    @property
+    def is_whole(self):
+        """Whether no eigenvalue was left out."""
+        return self.eigenpairs is None
 
     def _to_unit_diagonal(self, H, penalty):
         """Add the penalty; scale H to a diagonal of 1, and keep the scale."""
