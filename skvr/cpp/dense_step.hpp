@@ -62,16 +62,8 @@ SKVR_CLONES void take(const DenseStep<X>& step, size_t n) {
 // Returns w . next after the step. Asks for the lines of `ahead`.
 template <class X>
 SKVR_CLONES double take_and_dot(const DenseStep<X>& step, size_t n, const X* next, const X* ahead) {
-    return step.with_coordinate([=, w = step.w](auto coordinate) {
-        Sums sums;
-        size_t j = 0;
-        for (; j + lanes <= n; j += lanes) {
-            ask_for_lanes(ahead + j);
-#pragma omp simd
-            for (size_t l = 0; l < lanes; ++l) sums.of[l] += double(next[j + l]) * coordinate(j + l);
-        }
-        for (size_t i = j; i < n; ++i) coordinate(i);
-        return sums.total<true>(next + j, w + j, n - j, ahead + j);
+    return step.with_coordinate([=](auto coordinate) {
+        return sum_of<true>(n, [=](size_t j) { return double(next[j]) * coordinate(j); }, ahead);
     });
 }
 

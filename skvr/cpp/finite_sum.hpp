@@ -179,12 +179,7 @@ struct Block {
         const size_t K = n_outputs();
         std::vector<double> sum(K);
         if constexpr (Data::Loss::single) {
-            double lane[lanes] = {};
-            size_t s = 0;
-            for (; s + lanes <= m; s += lanes)
-                for (size_t l = 0; l < lanes; ++l) lane[l] += r[s + l];
-            for (; s < m; ++s) sum[0] += r[s];
-            for (size_t l = 0; l < lanes; ++l) sum[0] += lane[l];
+            sum[0] = sum_of(m, [this](size_t s) { return r[s]; });
         } else {
             for (size_t s = 0; s < m; ++s)
                 for (size_t k = 0; k < K; ++k) sum[k] += r[s * K + k];

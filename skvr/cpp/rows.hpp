@@ -74,6 +74,7 @@ struct DenseRows {
     // out = a (x_i - mean) inverse_scale
     void standardise(size_t i, double a, const double* mean, const double* inverse_scale, double* out) const {
         const T* x = row(i);
+#pragma omp simd
         for (size_t j = 0; j < n_features; ++j) out[j] = a * ((double(x[j]) - mean[j]) * inverse_scale[j]);
     }
 
@@ -92,14 +93,10 @@ struct DenseRows {
 
     // ||(x_i - mean) inverse_scale||^2
     double standardised_norm(size_t i, const double* mean, const double* inverse_scale, double) const {
-        Sums sums;
-        const T* x = row(i);
-        for (size_t j = 0; j < n_features; j += lanes)
-            for (size_t l = 0; l < std::min(lanes, n_features - j); ++l) {
-                const double v = (double(x[j + l]) - mean[j + l]) * inverse_scale[j + l];
-                sums.of[l] += v * v;
-            }
-        return sums.folded();
+        return sum_of(n_features, [=, x = row(i)](size_t j) {
+            const double v = (double(x[j]) - mean[j]) * inverse_scale[j];
+            return v * v;
+        });
     }
 };
 

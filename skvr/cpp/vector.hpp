@@ -42,9 +42,6 @@ inline void prefetch_line([[maybe_unused]] const void* address) {
 #endif
 }
 
-// Sixteen partial sums whatever the vector width, added in a fixed order: SSE2, AVX2 and AVX-512 agree bit for bit
-// (the build forbids contraction to fused multiply-add). Their loops are marked for vectors: GCC unrolls one of sixteen
-// rounds before it thinks of vectors, and what it then makes of it depends on the lines around.
 constexpr size_t lanes = 16;
 
 // Asks for the lines of so many values. A long row is asked for like this, while another is multiplied: all at once its
@@ -54,47 +51,49 @@ inline void ask_for_lanes(const T* x) {
     for (size_t l = 0; l < lanes; l += 64 / sizeof(T)) prefetch_line<2>(x + l);
 }
 
-struct Sums {
-    double of[lanes];
-
-    Sums() {
-#pragma omp simd
-        for (size_t l = 0; l < lanes; ++l) of[l] = 0;
-    }
-
-    // The sum of all and of x_j w_j for j < n, any n. If it `asks`, then for the lines of `ahead`, of n values too.
-    template <bool asks, class T>
-    double total(const T* x, const double* w, size_t n, [[maybe_unused]] const T* ahead) {
-        size_t j = 0;
-        for (; j + lanes <= n; j += lanes) {
-            if constexpr (asks) ask_for_lanes(ahead + j);
-#pragma omp simd
-            for (size_t l = 0; l < lanes; ++l) of[l] += double(x[j + l]) * w[j + l];
-        }
-        if constexpr (asks) prefetch_line<2>(ahead + n - 1);
-        if (j + 8 <= n) {
-            for (size_t l = 0; l < 8; ++l) of[l] += double(x[j + l]) * w[j + l];
-            j += 8;
-        }
-        if (j + 4 <= n) {
-            for (size_t l = 0; l < 4; ++l) of[l] += double(x[j + l]) * w[j + l];
-            j += 4;
-        }
-        double sum = folded();
-        for (; j < n; ++j) sum += double(x[j]) * w[j];
-        return sum;
-    }
-
-    double folded() {
-        for (size_t half = lanes / 2; half > 0; half /= 2)
-            for (size_t l = 0; l < half; ++l) of[l] += of[l + half];
+// The sum of n of them, a power of two, and of term(j) for `rest` < n more j: halved again and again, together with as many
+// of the rest as are that wide. Every width has an array of its own, which the compiler keeps in registers: what was
+// written in one width and is read in another comes from memory, a dozen cycles late.
+template <size_t n, class Term>
+inline double folded(const double* of, const Term& term, size_t j, size_t rest) {
+    if constexpr (n == 1) {
         return of[0];
+    } else {
+        constexpr size_t width = n / 2;
+        double half[width];
+#pragma omp simd
+        for (size_t l = 0; l < width; ++l) half[l] = of[l] + of[l + width];
+        if (rest & width) {
+#pragma omp simd
+            for (size_t l = 0; l < width; ++l) half[l] += term(j + l);
+            j += width;
+        }
+        return folded<width>(half, term, j, rest);
     }
-};
+}
+
+// The sum of term(j) for j < n, as sixteen partial sums whatever the vector width, added in a fixed order: SSE2, AVX2 and
+// AVX-512 agree bit for bit (the build forbids contraction to fused multiply-add). If it `asks`, then for the lines of
+// `ahead`, of n values too. The loops are marked for vectors: GCC unrolls one of sixteen rounds before it thinks of
+// vectors, and what it then makes of it depends on the lines around.
+template <bool asks = false, class Term, class T = double>
+inline double sum_of(size_t n, const Term& term, [[maybe_unused]] const T* ahead = nullptr) {
+    double of[lanes];
+#pragma omp simd
+    for (size_t l = 0; l < lanes; ++l) of[l] = 0;
+    size_t j = 0;
+    for (; j + lanes <= n; j += lanes) {
+        if constexpr (asks) ask_for_lanes(ahead + j);
+#pragma omp simd
+        for (size_t l = 0; l < lanes; ++l) of[l] += term(j + l);
+    }
+    if constexpr (asks) prefetch_line<2>(ahead + n - 1);
+    return folded<lanes>(of, term, j, n - j);
+}
 
 template <bool asks = false, class T>
 inline double dot(const T* x, const double* w, size_t n, const T* ahead = nullptr) {
-    return Sums().total<asks>(x, w, n, ahead);
+    return sum_of<asks>(n, [=](size_t j) { return double(x[j]) * w[j]; }, ahead);
 }
 
 template <class T>
