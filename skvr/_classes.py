@@ -108,7 +108,7 @@ def encode_classes(y, sample_weight, class_weight):
         If a class has no positive weight, or a class weight is negative or not finite.
     """
     classes = cached_unique(attach_unique(y))
-    codes = np.searchsorted(classes, y)
+    codes = (y == classes[1]).astype(np.intp) if len(classes) == 2 else np.searchsorted(classes, y)
     weight = weigh_classes(sample_weight, codes, classes, y, class_weight)
     per_class = np.bincount(codes, weights=weight, minlength=len(classes))
     if not np.all(per_class > 0):

@@ -11,6 +11,7 @@ import numpy as np
 import scipy.linalg
 from scipy.special import softmax
 
+from skvr._validation import FLOAT64
 from skvr.smoothness import CURVATURE, refuse_overflow
 from skvr.solvers.triangle import RANK_TOLERANCE, Triangle, sum_of_products
 from skvr.solvers.woodbury import CentredRows, has_fewer_rows, is_cheap_by_rows
@@ -195,7 +196,7 @@ def class_covariance(problem, z):
         trace[rows] = weight * (1 - (p * p).sum(axis=1))
     np.fill_diagonal(products, 0.0)
     A = np.diag(products.sum(axis=1)) - products  # p_k (1 - p_k) from the other classes: 1 - p_k would lose its digits
-    return A / problem.n_samples, trace / max(trace.sum() / problem.n_samples, np.finfo(np.float64).tiny)
+    return A / problem.n_samples, trace / max(trace.sum() / problem.n_samples, FLOAT64.tiny)
 
 
 def gram_product(problem, weight, V):
@@ -219,7 +220,10 @@ def weight_of_rows(problem, z):
         return problem.weight
     size = problem.residual(z)  # w p, of which p (1 - p) is the curvature: to an absolute eps where p is nearly 1
     np.abs(size, out=size)
-    return size * (1 - np.divide(size, problem.weight, out=np.zeros_like(size), where=problem.weight > 0))
+    curvature = size / np.maximum(problem.weight, FLOAT64.tiny)
+    np.subtract(1, curvature, out=curvature)
+    curvature *= size
+    return curvature
 
 
 def roots_of_rows(problem, z):
