@@ -6,6 +6,7 @@ MAX_ITERATIONS = 100
 SLOW = 15  # iterations after which the softmax starts again, from a smoother problem's solution
 # Newton squares the error, since the third derivative is at most the second: after a step this small it is rounding.
 TOLERANCE = 1e-7
+RESOLVED = 1e-8  # of the root of a squared loss: from a gradient in b this small it falls by less than its rounding
 ARMIJO = 1e-4
 EPS = np.finfo(np.float64).eps
 # Of the loss: a rise that is rounding. Next to b* the loss is flat, and only its gradient tells a start from b*.
@@ -47,7 +48,7 @@ def best_intercept(problem, z, start):
 def _squared(problem, z, b, value, gradient, hessian):
     """The mean residual, and once more where the start was far away: that removes its rounding errors."""
     for _ in range(2):
-        if (np.abs(gradient) <= TOLERANCE * np.sqrt(value)).all():  # the loss falls by 5e-15 of itself
+        if (np.abs(gradient) <= RESOLVED * np.sqrt(value)).all() and np.isfinite(value).all():
             break
         b = b - gradient
         value, gradient, _ = problem.loss_in_shift(z, b)

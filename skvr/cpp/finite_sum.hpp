@@ -93,17 +93,16 @@ inline size_t prefetch(const Data& data, const int64_t* order, size_t s, size_t 
     return i;
 }
 
-// Vectors of parameters that a loop over rows reads or adds to. CSR rows take single numbers of them: there is no copy.
-template <class Data>
-inline AtCacheLine for_dense_rows(const Data& data, const double* parameters) {
-    return {Data::Rows::sparse ? nullptr : parameters, data.size()};
+// Parameters for a loop over rows. CSR rows take single numbers of them, for which no copy is made.
+template <class Data, class Number>
+inline AtCacheLine<Number> for_rows(const Data& data, Number* parameters) {
+    return {parameters, data.size(), !Data::Rows::sparse};
 }
 
 template <class Data>
 SKVR_ROW_CLONES void raw_predictions(const Data& data, const int64_t* order, size_t n, const double* theta, double* z) {
-    const AtCacheLine w = for_dense_rows(data, theta);
-    if (w.data) theta = w.data;
-    for (size_t s = 0; s < n; ++s) data.predict(size_t(order[s]), theta, z + size_t(order[s]) * data.n_outputs());
+    const auto w = for_rows(data, theta);
+    for (size_t s = 0; s < n; ++s) data.predict(size_t(order[s]), w.data, z + size_t(order[s]) * data.n_outputs());
 }
 
 // What the losses need of a few rows, side by side: raw predictions, targets and weights. It holds no more of them than
@@ -213,13 +212,13 @@ template <class Data>
 SKVR_ROW_CLONES void add_gradients(const Data& data, const int64_t* order, size_t n, const double* r, double* out) {
     const size_t K = data.n_outputs(), together = data.rows.added_in_a_pass();
     std::vector<double> a(together * K);
-    const AtCacheLine g = for_dense_rows(data, out);
+    const auto g = for_rows(data, out);
     for (size_t s = 0; s < n; s += together) {
         const size_t m = std::min(together, n - s);
         for (size_t t = 0; t < m; ++t) std::copy_n(r + size_t(order[s + t]) * K, K, &a[t * K]);
-        data.add_gradient(order + s, m, a.data(), g.data ? g.data : out);
+        data.add_gradient(order + s, m, a.data(), g.data);
     }
-    g.copy_to(out);
+    g.put_back();
 }
 
 // value += the weighted losses at z, r_s = the residual of row order[s].
@@ -254,16 +253,16 @@ template <class Data, class Visit>
 inline void pass(const Data& data, const int64_t* order, size_t n, const double* theta, double* out, Visit&& visit) {
     constexpr size_t most = Block<Data>::most;
     const size_t K = data.n_outputs(), p = data.rows.n_features;
-    const AtCacheLine w = for_dense_rows(data, theta), g = for_dense_rows(data, out);
-    if (w.data) theta = w.data;
+    const auto w = for_rows(data, theta);
+    const auto g = for_rows(data, out);
     Block<Data> block(data, Data::Rows::sparse ? n : std::min(n, std::clamp<size_t>(32768 / (p + 1), 4, most)));
     for (size_t first = 0; first < n; first += block.capacity) {
         block.take(order + first, std::min(block.capacity, n - first));
-        for (size_t s = 0; s < block.m; ++s) data.predict(size_t(block.rows[s]), theta, &block.z[s * K]);
+        for (size_t s = 0; s < block.m; ++s) data.predict(size_t(block.rows[s]), w.data, &block.z[s * K]);
         visit(block);
-        data.add_gradient(block.rows, block.m, block.r.data(), g.data ? g.data : out);
+        data.add_gradient(block.rows, block.m, block.r.data(), g.data);
     }
-    g.copy_to(out);
+    g.put_back();
 }
 
 // A pass that gives the raw predictions z and value += the weighted losses, too.

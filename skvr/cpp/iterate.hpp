@@ -56,7 +56,7 @@ class Iterate<Data, DenseRows<T>> : IterateState<Data> {
 
 public:
     Iterate(const Data& data, double* theta, double* total, double* direction = nullptr, const double* centre = nullptr)
-        : State{data, theta, total, direction, centre}, given(*this), w(theta, data.size()), sum(total, data.size()),
+        : State{data, nullptr, nullptr, nullptr, nullptr}, w(theta, data.size()), sum(total, data.size()),
           d(direction, data.size()), e(centre, data.size()), g(data.n_coefficients()) {
         State::theta = w.data, State::total = sum.data, State::direction = d.data, State::centre = e.data;
     }
@@ -94,7 +94,7 @@ public:
     void finish() {
         for (size_t k = 0; waiting.x && k < data.n_outputs(); ++k) step_and_dot(k, waiting.x, waiting.x);
         waiting.x = nullptr;
-        w.copy_to(given.theta), sum.copy_to(given.total), d.copy_to(given.direction);
+        w.put_back(), sum.put_back(), d.put_back();
     }
 
 private:
@@ -122,8 +122,8 @@ private:
                 1 - eta * data.alpha[k], eta * a, eta * share, eta * centre_share, change};
     }
 
-    const State given;
-    const AtCacheLine w, sum, d, e;  // of the arrays given: theta, total, direction, centre
+    const AtCacheLine<double> w, sum, d;
+    const AtCacheLine<const double> e;
     Step waiting;
     std::vector<double> g;  // the loss gradient of a batch
 };

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <vector>
+#include <memory>
 
 // One portable build that runs at the speed of the machine: the compiler clones the function for wider
 // vector units and the loader picks. `flatten` pulls the callees into each clone. Only x86-64 with glibc
@@ -53,7 +53,7 @@ inline void ask_for_lanes(const T* x) {
     for (size_t l = 0; l < lanes; l += 64 / sizeof(T)) prefetch_line<2>(x + l);
 }
 
-// The sum of n of them, a power of two, and of term(j) for `rest` < n more j: halved again and again, together with as many
+// The sum of n numbers, n a power of two, and of term(j) for `rest` < n more j: halved again and again, together with as many
 // of the rest as are that wide. Every width has an array of its own, which the compiler keeps in registers: what was
 // written in one width and is read in another comes from memory, a dozen cycles late.
 template <size_t n, class Term>
@@ -98,25 +98,28 @@ inline double dot(const T* x, const double* w, size_t n, const T* ahead = nullpt
     return sum_of<asks>(n, [=](size_t j) { return double(x[j]) * w[j]; }, ahead);
 }
 
-// A copy of n numbers, or of none where `from` is null, that begins at a cache line: NumPy's arrays begin at any sixteenth
-// byte, and then every vector of AVX-512, and every second of AVX2, is read from two lines.
+// An array of n numbers (null: none) for a loop over dense rows, which reads or writes it at every row: a copy that begins
+// at a cache line. NumPy's arrays begin at any sixteenth byte, and most vectors of AVX-512 are then read from two lines.
+// Larger arrays stay as they are: they come from farther away, and a slice of rows is too few of them to pay for a copy.
+template <class Number>
 class AtCacheLine {
-    const size_t n;
-    std::vector<double> storage;
+    static constexpr size_t line = 64 / sizeof(double), largest = size_t(1) << 14;
+    Number* given;
+    size_t n;
+    std::unique_ptr<double[]> storage;
 
 public:
-    double* data = nullptr;
+    Number* data;
 
-    AtCacheLine(const double* from, size_t size) : n(from ? size : 0) {
-        if (!from) return;
-        constexpr size_t line = 64 / sizeof(double);
-        storage.resize(n + line - 1);
-        const size_t past = reinterpret_cast<std::uintptr_t>(storage.data()) / sizeof(double) % line;
-        data = storage.data() + (line - past) % line;
-        std::copy_n(from, n, data);
+    AtCacheLine(Number* given, size_t n, bool copies = true) : given(given), n(n), data(given) {
+        if (!given || !copies || n > largest) return;
+        storage.reset(new double[n + line - 1]);
+        const size_t past = reinterpret_cast<std::uintptr_t>(storage.get()) / sizeof(double) % line;
+        data = std::copy_n(given, n, storage.get() + (line - past) % line) - n;
     }
-    AtCacheLine(const AtCacheLine&) = delete;
-    void copy_to(double* out) const { std::copy_n(data, n, out); }
+    void put_back() const {
+        if (storage) std::copy_n(data, n, given);
+    }
 };
 
 template <class T>
