@@ -56,8 +56,8 @@ class Iterate<Data, DenseRows<T>> : IterateState<Data> {
 
 public:
     Iterate(const Data& data, double* theta, double* total, double* direction = nullptr, const double* centre = nullptr)
-        : State{data, nullptr, nullptr, nullptr, nullptr}, w(theta, data.size()), sum(total, data.size()),
-          d(direction, data.size()), e(centre, data.size()), g(data.n_coefficients()) {
+        : State{data, nullptr, nullptr, nullptr, nullptr}, w(for_rows(data, theta)), sum(for_rows(data, total)),
+          d(for_rows(data, direction)), e(for_rows(data, centre)), g(data.n_coefficients()) {
         State::theta = w.data, State::total = sum.data, State::direction = d.data, State::centre = e.data;
     }
 

@@ -44,7 +44,7 @@ inline void prefetch_line([[maybe_unused]] const void* address) {
 #endif
 }
 
-constexpr size_t lanes = 16;
+constexpr size_t lanes = 16;  // partial sums of `sum_of`
 
 // Asks for the lines of so many values. A long row is asked for like this, while another is multiplied: all at once its
 // lines would fill the queue of those on their way, and the loads behind them wait.
@@ -111,7 +111,7 @@ class AtCacheLine {
 public:
     Number* data;
 
-    AtCacheLine(Number* given, size_t n, bool copies = true) : given(given), n(n), data(given) {
+    AtCacheLine(Number* given, size_t n, bool copies) : given(given), n(n), data(given) {
         if (!given || !copies || n > largest) return;
         storage.reset(new double[n + line - 1]);
         const size_t past = reinterpret_cast<std::uintptr_t>(storage.get()) / sizeof(double) % line;

@@ -220,11 +220,7 @@ def weight_of_rows(problem, z):
         return problem.weight
     size = problem.residual(z)  # w p, of which p (1 - p) is the curvature: to an absolute eps where p is nearly 1
     np.abs(size, out=size)
-    curvature = np.maximum(problem.weight, FLOAT64.tiny)
-    np.divide(size, curvature, out=curvature)
-    np.subtract(1, curvature, out=curvature)
-    curvature *= size
-    return curvature
+    return size * (1 - size / np.maximum(problem.weight, FLOAT64.tiny))
 
 
 def roots_of_rows(problem, z):
