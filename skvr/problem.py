@@ -26,8 +26,10 @@ THREADS_SLICES = 4  # as long is a call that starts threads, which takes up to a
 BLOCK_VALUES = 2**18  # values of X that are held as float64 at a time: 2 MB
 FEW_ROWS = 64  # whose mean is what moments are taken about
 FAR = 100  # how many variances the square of a mean may be from that: as many roundings the variance then has
-# The same in products with up to 32 outputs: OpenBLAS multiplies small matrices as they are, in half the time.
-SMALL_PRODUCT_VALUES, MOST_OUTPUTS, FEWEST_ROWS = 2**15, 32, 16
+# Outputs up to which the kernels take dense rows in less time than matrix products do; up to which these take fewer
+# values at a time, since OpenBLAS multiplies small matrices as they are, in half the time; and the fewest rows.
+KERNEL_OUTPUTS, SMALL_OUTPUTS = 10, 32
+SMALL_PRODUCT_VALUES, FEWEST_ROWS = 2**15, 16
 
 
 def _map_on_threads(function, items, n_threads):
@@ -86,8 +88,8 @@ class FiniteSum(Parameters):
             self.kernels = _kernels.dense(X, *arguments)
         self.values_per_row = X.nnz / X.shape[0] if self.is_sparse else self.n_features
         self._rows_per_block = max(1, int(BLOCK_VALUES / max(1.0, self.values_per_row)))
-        self._multiplies = self.n_outputs > 1 and not self.is_sparse
-        values = SMALL_PRODUCT_VALUES if self.n_outputs <= MOST_OUTPUTS else BLOCK_VALUES
+        self._multiplies = self.n_outputs > KERNEL_OUTPUTS and not self.is_sparse
+        values = SMALL_PRODUCT_VALUES if self.n_outputs <= SMALL_OUTPUTS else BLOCK_VALUES
         self._rows_per_product = max(FEWEST_ROWS, int(values / max(1.0, self.values_per_row)))
         self._rows_per_slice = max(1, int(SLICE_WORK / (self.n_outputs * (self.values_per_row + ROW_WORK))))
 
@@ -178,7 +180,7 @@ class FiniteSum(Parameters):
         selected = slice(rows[0], rows[-1] + 1) if self.rows is None else rows
         return self.X[selected].astype(np.float64, copy=False)
 
-    # For dense rows and several outputs X W' and R' X are matrix products, a block of rows at a time.
+    # For dense rows and many outputs X W' and R' X are matrix products, a block of rows at a time.
 
     def _product_blocks(self, rows):
         for first in range(0, len(rows), self._rows_per_product):

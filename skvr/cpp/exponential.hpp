@@ -8,6 +8,8 @@
 
 namespace skvr {
 
+constexpr double log_2 = 0.69314718055994531;
+
 // exp(x) for x <= 0, to 1 unit in the last place, and 0 below -708, where the results would be subnormal. Cody and
 // Waite's reduction x = k log 2 + r with |r| <= log(2)/2, Taylor's polynomial of degree 13 in r, and 2^k by its bits.
 inline double exp_of_nonpositive(double x) {
@@ -40,7 +42,17 @@ inline double minus_log_of_complement(double c) {
     const double p4 = (1.0 / 11 + 1.0 / 13 * t) + (1.0 / 15 + 1.0 / 17 * t) * t2;
     const double p8 = 1.0 / 19 + 1.0 / 21 * t;
     const double p = p0 + (p4 + p8 * t4) * t4;
-    return (large ? 0.69314718055994531 : 0.0) + 2 * (s + s * t * p);
+    return (large ? log_2 : 0.0) + 2 * (s + s * t * p);
+}
+
+// -log(p) for a normal 0 < p <= 1, to some eps of the larger of itself and log 2: p = 2^(e - 1022) (1 - c), c <= 1/2.
+inline double minus_log(double p) {
+    uint64_t bits;
+    std::memcpy(&bits, &p, sizeof bits);
+    const double e = double(int32_t(bits >> 52));
+    bits = (bits & 0x000fffffffffffff) | 0x3fe0000000000000;
+    std::memcpy(&p, &bits, sizeof bits);
+    return (1022 - e) * log_2 + minus_log_of_complement(1 - p);
 }
 
 }  // namespace skvr

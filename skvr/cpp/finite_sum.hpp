@@ -105,20 +105,25 @@ SKVR_ROW_CLONES void raw_predictions(const Data& data, const int64_t* order, siz
     for (size_t s = 0; s < n; ++s) data.predict(size_t(order[s]), w.data, z + size_t(order[s]) * data.n_outputs());
 }
 
-// What the losses need of a few rows, side by side: raw predictions, targets and weights. It holds no more of them than
-// there are, for K may be thousands.
+// to_ts = from_st, s < rows
+inline void transpose(const double* from, size_t rows, size_t columns, double* to) {
+    for (size_t t = 0; t < columns; ++t)
+        for (size_t s = 0; s < rows; ++s) to[t * rows + s] = from[s * columns + t];
+}
+
+// What the losses need of a few rows: raw predictions, targets and weights, laid out as they take them. It holds no more
+// of them than there are, and fewer of many outputs, for K may be thousands.
 template <class Data>
 struct Block {
-    static constexpr size_t most = 256;
     const Data& data;
     const size_t capacity;
     size_t m = 0;
     const int64_t* rows = nullptr;
-    std::vector<double> z, y, weight, r;
+    std::vector<double> z, y, weight, r, values;
 
     Block(const Data& data, size_t n_rows)
-        : data(data), capacity(std::min(n_rows, most)), z(capacity * n_outputs()), y(capacity * target_width()),
-          weight(capacity), r(capacity * n_outputs()) {}
+        : data(data), capacity(std::min(n_rows, std::clamp<size_t>(16384 / n_outputs(), 16, block_rows))),
+          z(capacity * n_outputs()), y(capacity * target_width()), weight(capacity), r(capacity * n_outputs()) {}
 
     // Known to the compiler where the loss knows them: a loop over the one number of a row then is none.
     size_t n_outputs() const { return data.n_outputs(); }
@@ -130,19 +135,19 @@ struct Block {
         rows = drawn, m = n_rows;
         for (size_t s = 0; s < m; ++s) weight[s] = data.weight[size_t(rows[s])];
         for (size_t s = 0; s < m; ++s)
-            for (size_t t = 0; t < width; ++t) y[s * width + t] = data.target(size_t(rows[s]))[t];
+            for (size_t t = 0; t < width; ++t) y[t * m + s] = data.target(size_t(rows[s]))[t];
     }
     void take(const int64_t* drawn, size_t n_rows, const double* all_z, const double* shift) {
         take(drawn, n_rows);
         const size_t K = n_outputs();
-        for (size_t s = 0; s < m; ++s)
-            for (size_t k = 0; k < K; ++k) z[s * K + k] = all_z[size_t(rows[s]) * K + k] + shift[k];
+        for (size_t k = 0; k < K; ++k)
+            for (size_t s = 0; s < m; ++s) z[k * m + s] = all_z[size_t(rows[s]) * K + k] + shift[k];
     }
     // Puts z or r where the rows have their place in `all`.
     void put(const std::vector<double>& values, double* all) const {
         const size_t K = n_outputs();
         for (size_t s = 0; s < m; ++s)
-            for (size_t k = 0; k < K; ++k) all[size_t(rows[s]) * K + k] = values[s * K + k];
+            for (size_t k = 0; k < K; ++k) all[size_t(rows[s]) * K + k] = values[k * m + s];
     }
     void residuals() {
         Data::Loss::gradients(z.data(), y.data(), m, n_outputs(), r.data());
@@ -151,47 +156,24 @@ struct Block {
     // value += the weighted losses. Blocks are summed apart, so that rounding errors do not grow with n.
     void residuals_and_values(double* value) {
         Data::Loss::gradients(z.data(), y.data(), m, n_outputs(), r.data());
-        add_values(value);
+        const size_t V = Data::Loss::n_values(n_outputs());
+        values.resize(V * m);
+        Data::Loss::values(z.data(), y.data(), r.data(), m, n_outputs(), values.data());
+        for (size_t t = 0; t < V; ++t) value[t] += dot(&values[t * m], weight.data(), m);
         weigh_gradients();
     }
     void weigh_gradients() {
-        const size_t K = n_outputs();
-        for (size_t s = 0; s < m; ++s)
-            for (size_t k = 0; k < K; ++k) r[s * K + k] *= weight[s];
-    }
-    void add_values(double* value) const {
-        using Loss = typename Data::Loss;
-        if constexpr (Loss::single) {
-            double values[most];
-            for (size_t s = 0; s < m; ++s) Loss::value(&z[s], &y[s], &r[s], 1, values + s);
-            value[0] += dot(values, weight.data(), m);
-        } else {
-            const size_t K = n_outputs(), V = Loss::n_values(K), width = target_width();
-            std::vector<double> row(V), sum(V);
-            for (size_t s = 0; s < m; ++s) {
-                Loss::value(&z[s * K], &y[s * width], &r[s * K], K, row.data());
-                for (size_t t = 0; t < V; ++t) sum[t] += weight[s] * row[t];
-            }
-            for (size_t t = 0; t < V; ++t) value[t] += sum[t];
-        }
+        for (size_t k = 0; k < n_outputs(); ++k)
+            for (size_t s = 0; s < m; ++s) r[k * m + s] *= weight[s];
     }
     // hessian += the weighted curvatures
     void add_curvatures(double* hessian) const {
-        const size_t K = n_outputs();
-        std::vector<double> sum(Data::Loss::n_curvatures(K));
-        Data::Loss::add_curvatures(z.data(), weight.data(), m, K, sum.data());
+        std::vector<double> sum(Data::Loss::n_curvatures(n_outputs()));
+        Data::Loss::add_curvatures(z.data(), weight.data(), m, n_outputs(), sum.data());
         for (size_t t = 0; t < sum.size(); ++t) hessian[t] += sum[t];
     }
     void add_residuals(double* gradient) const {
-        const size_t K = n_outputs();
-        std::vector<double> sum(K);
-        if constexpr (Data::Loss::single) {
-            sum[0] = sum_of(m, [this](size_t s) { return r[s]; });
-        } else {
-            for (size_t s = 0; s < m; ++s)
-                for (size_t k = 0; k < K; ++k) sum[k] += r[s * K + k];
-        }
-        for (size_t k = 0; k < K; ++k) gradient[k] += sum[k];
+        for (size_t k = 0; k < n_outputs(); ++k) gradient[k] += sum_of(m, [&](size_t s) { return r[k * m + s]; });
     }
 };
 
@@ -229,7 +211,7 @@ SKVR_CLONES void losses(const Data& data, const int64_t* order, size_t n, const 
     for (size_t first = 0; first < n; first += block.capacity) {
         block.take(order + first, std::min(block.capacity, n - first), z, no_shift.data());
         block.residuals_and_values(value);
-        std::copy_n(block.r.data(), block.m * block.n_outputs(), r + first * block.n_outputs());
+        transpose(block.r.data(), block.n_outputs(), block.m, r + first * block.n_outputs());
     }
 }
 
@@ -251,16 +233,18 @@ SKVR_CLONES void loss_in_shift(const Data& data, const int64_t* order, size_t n,
 // block of rows is still in the cache when its gradient follows its predictions.
 template <class Data, class Visit>
 inline void pass(const Data& data, const int64_t* order, size_t n, const double* theta, double* out, Visit&& visit) {
-    constexpr size_t most = Block<Data>::most;
     const size_t K = data.n_outputs(), p = data.rows.n_features;
     const auto w = for_rows(data, theta);
     const auto g = for_rows(data, out);
-    Block<Data> block(data, Data::Rows::sparse ? n : std::min(n, std::clamp<size_t>(32768 / (p + 1), 4, most)));
+    Block<Data> block(data, Data::Rows::sparse ? n : std::min(n, std::clamp<size_t>(32768 / (p + 1), 4, block_rows)));
+    std::vector<double> by_row(block.z.size());  // of z, then of r
     for (size_t first = 0; first < n; first += block.capacity) {
         block.take(order + first, std::min(block.capacity, n - first));
-        for (size_t s = 0; s < block.m; ++s) data.predict(size_t(block.rows[s]), w.data, &block.z[s * K]);
+        for (size_t s = 0; s < block.m; ++s) data.predict(size_t(block.rows[s]), w.data, &by_row[s * K]);
+        transpose(by_row.data(), block.m, K, block.z.data());
         visit(block);
-        data.add_gradient(block.rows, block.m, block.r.data(), g.data);
+        transpose(block.r.data(), K, block.m, by_row.data());
+        data.add_gradient(block.rows, block.m, by_row.data(), g.data);
     }
     g.put_back();
 }

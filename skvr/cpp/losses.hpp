@@ -1,9 +1,10 @@
 // The losses as functions of a row's K raw predictions z: value, gradient and curvature in z.
 //
 // Every formula holds for raw predictions of any size: no exp of a positive number, no log of a difference. `single`: one
-// output, known to the compiler, so that loops over rows vectorise. `gradients`, and `add_curvatures`, a weighted sum,
-// take m rows side by side, so that what is done to every number is a loop that vectorises. `value` is told the row's
-// gradient r, which may save it from starting anew. `prox` is argmin_u 1/2 (u - c)^2 + step loss(u), found from a guess.
+// output, known to the compiler. All but `prox` take m <= `block_rows` rows at a time, and of these the numbers of one
+// output side by side, z_k of row s at k m + s: loops over the rows vectorise, however few the outputs are. `values` are
+// told the gradients r, which saves them from starting anew; `add_curvatures` adds the sum over the rows, weighted.
+// `prox` is argmin_u 1/2 (u - c)^2 + step loss(u), found from a guess.
 #pragma once
 
 #include <algorithm>
@@ -15,6 +16,15 @@
 
 namespace skvr {
 
+constexpr size_t block_rows = 256;
+
+// A loop of which GCC makes vectors, whatever stands around it.
+template <class Body>
+inline void for_each(size_t n, const Body& body) {
+#pragma omp simd
+    for (size_t t = 0; t < n; ++t) body(t);
+}
+
 // log(1 + exp(-y z)), y = -1 or 1. One output.
 struct Logistic {
     static constexpr bool single = true;
@@ -24,9 +34,11 @@ struct Logistic {
     static constexpr size_t n_curvatures(size_t) { return 1; }
 
     // With m = y z, |r| = 1 / (1 + exp(m)) and log(1 + exp(-m)) = -log(1 - |r|) = -log(|r|) - m: by what is at most 1/2.
-    static void value(const double* z, const double* y, const double* r, size_t, double* value) {
-        const double margin = y[0] * z[0], size = std::fabs(r[0]);
-        value[0] = minus_log_of_complement(margin > 0 ? size : 1 - size) - std::min(margin, 0.0);
+    static void values(const double* z, const double* y, const double* r, size_t m, size_t, double* value) {
+        for (size_t s = 0; s < m; ++s) {
+            const double margin = y[s] * z[s], size = std::fabs(r[s]);
+            value[s] = minus_log_of_complement(margin > 0 ? size : 1 - size) - std::min(margin, 0.0);
+        }
     }
     static void gradients(const double* z, const double* y, size_t m, size_t, double* r) {
         for (size_t s = 0; s < m; ++s) {
@@ -78,43 +90,62 @@ struct Softmax {
 
     // p_k = exp(z_k - max z) / sum
     static void probabilities(const double* z, size_t m, size_t K, double* p) {
-        for (size_t s = 0; s < m; ++s) {
-            const double top = *std::max_element(z + s * K, z + (s + 1) * K);
-            for (size_t k = 0; k < K; ++k) p[s * K + k] = z[s * K + k] - top;
-        }
-        for (size_t t = 0; t < m * K; ++t) p[t] = exp_of_nonpositive(p[t]);
-        for (size_t s = 0; s < m; ++s) {
-            double sum = 0;
-            for (size_t k = 0; k < K; ++k) sum += p[s * K + k];
-            const double inverse = 1 / sum;
-            for (size_t k = 0; k < K; ++k) p[s * K + k] *= inverse;
-        }
+        double top[block_rows], sum[block_rows];
+        largest(z, m, K, top);
+        for (size_t k = 0; k < K; ++k) for_each(m, [=, &top](size_t s) { p[k * m + s] = z[k * m + s] - top[s]; });
+        for_each(m * K, [=](size_t t) { p[t] = exp_of_nonpositive(p[t]); });
+        std::fill_n(sum, m, 0.0);
+        for (size_t k = 0; k < K; ++k) for_each(m, [=, &sum](size_t s) { sum[s] += p[k * m + s]; });
+        for_each(m, [&](size_t s) { sum[s] = 1 / sum[s]; });
+        for (size_t k = 0; k < K; ++k) for_each(m, [=, &sum](size_t s) { p[k * m + s] *= sum[s]; });
+    }
+    static void largest(const double* z, size_t m, size_t K, double* top) {
+        std::copy_n(z, m, top);
+        for (size_t k = 1; k < K; ++k)
+            for_each(m, [=](size_t s) { top[s] = top[s] < z[k * m + s] ? z[k * m + s] : top[s]; });
     }
     // Summed from the other classes where the row's own probability is near one: 1 - p would lose every digit.
     static void gradients(const double* z, const double* y, size_t m, size_t K, double* r) {
         probabilities(z, m, K, r);
-        for (size_t s = 0; s < m; ++s) {
-            const size_t own = size_t(y[s]);
-            double others = 0;
-            for (size_t k = 0; k < K; ++k) others += k == own ? 0 : r[s * K + k];
-            r[s * K + own] = -others;
-        }
+        double others[block_rows];
+        std::fill_n(others, m, 0.0);
+        for (size_t k = 0; k < K; ++k)
+            for_each(m, [=, &others](size_t s) { others[s] += y[s] == double(k) ? 0.0 : r[k * m + s]; });
+        for (size_t k = 0; k < K; ++k)
+            for_each(m, [=, &others](size_t s) { r[k * m + s] = y[s] == double(k) ? -others[s] : r[k * m + s]; });
     }
-    // -log p_own = -log(1 + r_own), and -log p_top + (z_top - z_own) where p_own may be all rounding errors.
-    static void value(const double* z, const double* y, const double* r, size_t K, double* value) {
-        const size_t own = size_t(y[0]), top = size_t(std::max_element(z, z + K) - z);
-        value[0] = own == top ? -std::log1p(r[own]) : z[top] - z[own] - std::log(r[top]);
+    // -log p_own = -log(1 - |r_own|), and where that would lose digits (z_top - z_own) - log p_top.
+    static void values(const double* z, const double* y, const double* r, size_t m, size_t K, double* value) {
+        double top[block_rows], z_own[block_rows], others[block_rows], p_top[block_rows];
+        largest(z, m, K, top);
+        std::fill_n(p_top, m, 0.0);
+        for (size_t k = 0; k < K; ++k)
+            for_each(m, [&, k](size_t s) {
+                const bool own = y[s] == double(k);
+                const double r_k = r[k * m + s], p_k = own ? 1 + r_k : r_k;
+                z_own[s] = own ? z[k * m + s] : z_own[s];
+                others[s] = own ? -r_k : others[s];
+                p_top[s] = p_top[s] < p_k ? p_k : p_top[s];
+            });
+        for_each(m, [&](size_t s) {
+            const double likely = minus_log_of_complement(others[s]), unlikely = (top[s] - z_own[s]) + minus_log(p_top[s]);
+            value[s] = others[s] <= 0.5 ? likely : unlikely;
+        });
     }
     // diag(p) - p p'
     static void add_curvatures(const double* z, const double* weight, size_t m, size_t K, double* h) {
         std::vector<double> p(m * K);
         probabilities(z, m, K, p.data());
-        for (size_t s = 0; s < m; ++s)
-            for (size_t k = 0; k < K; ++k) {
-                const double weighted = weight[s] * p[s * K + k];
-                for (size_t l = 0; l < K; ++l) h[k * K + l] -= weighted * p[s * K + l];
-                h[k * K + k] += weighted;
+        double weighted[block_rows];
+        for (size_t k = 0; k < K; ++k) {
+            for (size_t s = 0; s < m; ++s) weighted[s] = weight[s] * p[k * m + s];
+            for (size_t l = 0; l < k; ++l) {
+                const double product = dot(weighted, &p[l * m], m);
+                h[k * K + l] -= product;
+                h[l * K + k] -= product;
             }
+            h[k * K + k] += sum_of(m, [&](size_t s) { return weighted[s] * (1 - p[k * m + s]); });
+        }
     }
 };
 
@@ -127,8 +158,8 @@ struct Squared {
     static constexpr size_t n_values(size_t K) { return outputs(K); }
     static constexpr size_t n_curvatures(size_t) { return 1; }  // the targets have all the same, and none between them
 
-    static void value(const double* z, const double* y, const double*, size_t K, double* value) {
-        for (size_t k = 0; k < K; ++k) value[k] = 0.5 * (z[k] - y[k]) * (z[k] - y[k]);
+    static void values(const double* z, const double* y, const double*, size_t m, size_t K, double* value) {
+        for (size_t t = 0; t < m * outputs(K); ++t) value[t] = 0.5 * (z[t] - y[t]) * (z[t] - y[t]);
     }
     static void gradients(const double* z, const double* y, size_t m, size_t K, double* r) {
         for (size_t t = 0; t < m * outputs(K); ++t) r[t] = z[t] - y[t];

@@ -98,7 +98,7 @@ private:
             const size_t i = size_t(rows[t]);
             for (size_t k = 0; k < K; ++k) z_trial[k] = z[t * K + k] - length[task(k)] * s[t * K + k];
             Data::Loss::gradients(z_trial.data(), data.target(i), 1, K, r_trial.data());
-            Data::Loss::value(z_trial.data(), data.target(i), r_trial.data(), K, row_value.data());
+            Data::Loss::values(z_trial.data(), data.target(i), r_trial.data(), 1, K, row_value.data());
             for (size_t v = 0; v < n_tasks; ++v) out[v] += data.weight[i] * row_value[v] / double(m);
         }
     }

@@ -16,9 +16,10 @@ from skvr.smoothness import CURVATURE, refuse_overflow
 from skvr.solvers.triangle import RANK_TOLERANCE, Triangle, sum_of_products
 from skvr.solvers.woodbury import CentredRows, has_fewer_rows, is_cheap_by_rows
 
-# Costs in values of X read by a pass over dense rows: a multiply-add of BLAS, of scattered values, and what the loss
-# of a row costs an output beside its values.
-BLAS = 1 / 16
+# Costs in values of X read by a pass over dense rows: a multiply-add of BLAS, a value scaled for it, a multiply-add of
+# scattered values, and what the loss of a row costs an output beside its values.
+BLAS = 1 / 8
+PACKED = 3
 SCATTERED = 0.7
 LOSS = 8
 SCATTERED_VALUES = 2**24  # products of one kernel call: some 10 ms, between which Python sees Ctrl-C
@@ -315,8 +316,8 @@ def cost_of_pass(problem):
     """Return what a gradient over the rows costs, in values of X read."""
     K = problem.n_outputs
     values = problem.values_per_row
-    products = K * values if K == 1 or problem.is_sparse else values * (1 + 2 * K * BLAS)
-    return problem.n_samples * (products + K * LOSS)
+    products = K if problem.is_sparse else min((1 + K) / 2, 4.5 + K * BLAS)  # a row is read once; BLAS for many
+    return problem.n_samples * (products * values + K * LOSS)
 
 
 def cost_of_gram(problem, columns=None, share=1.0):
@@ -351,7 +352,7 @@ def _cost_of_gram_of_columns(problem, share=1.0):
 
 def _cost_of_packing(problem, blocks):
     size = blocks * (problem.n_features + 1)
-    return problem.n_samples * (size**2 / 2 * BLAS + size)
+    return problem.n_samples * (size**2 / 2 * BLAS + PACKED * size)
 
 
 def _cost_of_scattering(problem):

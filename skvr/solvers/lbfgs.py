@@ -15,7 +15,7 @@ from skvr.solvers.woodbury import FEWEST_COLUMNS, LARGEST_COUPLED, is_cheap_by_r
 
 ARMIJO = 1e-4
 HALVINGS = 50
-EPS = np.finfo(np.float64).eps
+EPS, TINY = np.finfo(np.float64).eps, np.finfo(np.float64).tiny
 # A sample of S rows knows F to about parameters / (2 S): a tenth of that is as close to its optimum as is worth going.
 STATISTICAL = 0.05
 SAMPLE_STEPS = 30
@@ -24,6 +24,8 @@ FEW_PASSES = 16  # that a Gram matrix of all rows may cost for squared loss or a
 # that are fewer than columns, and often nearly orthogonal; one of nearly independent columns (by their effective rank,
 # a share of their number) that costs more than a few passes.
 WAIT, CHEAP_PASSES, INDEPENDENT = 2, 4, 1 / 3
+# While it waits for a quadratic, the steps whose pace may end that, and how much of F is near enough: the default tol.
+PACE_STEPS, NEAR = 6, 1e-4
 KRONECKER_PASSES = 20  # at least, between two Kronecker products: the pairs make up for more than a new one would
 MOST_PAIRS, FEWEST_PAIRS = 20, 8
 SMALL_PAIRS = 2**23  # bytes that the pairs of several outputs may take whatever X is
@@ -233,6 +235,7 @@ class Descent:
         self.decrement = np.inf
         self.pass_cost = cost_of_pass(problem)
         self.gram_cost, self.hessian_cost = cost_of_gram(problem, columns), cost_of_hessian(problem, columns)
+        self.bounds = []  # the certified ones relative to F, while the first matrix waits
         self.by_rows = solver.preconditioner == "hessian" and is_cheap_by_rows(problem)
         self.cost = self.passes = self.since_refresh = self.pass_cost
 
@@ -268,7 +271,7 @@ class Descent:
             return
         rows, z, kind, coupled = problem, self.z, self.kind, False
         cost, wait = 0.0, np.inf
-        if kind == "hessian" and self.passes < self.wait_of_first:
+        if kind == "hessian" and self.passes < self.wait_of_first and not self._is_slow():
             kind = "none" if self.by_rows else "diagonal"
         elif kind == "hessian":
             cost = wait = self.hessian_cost
@@ -296,6 +299,22 @@ class Descent:
         self.since_refresh = 0.0
         if self.by_rows:
             self.hessian_cost = cost_of_hessian(problem, self.columns)  # the products of the rows stay
+
+    def _is_slow(self):
+        """Whether a quadratic's certified bound, at the pace of the last half of the steps, needs more than a matrix.
+
+        That is to come to `NEAR` of F. Of other losses the Hessian here is not the one that is needed at the end.
+        """
+        problem, bounds = self.problem, self.bounds
+        if problem.loss != "squared":
+            return False
+        size = problem.by_task(problem.squared_norm(self.gradient))
+        bounds.append(max(TINY, safe_ratio(size, 2 * problem.of_task(problem.alpha) * self.value).max()))
+        steps = len(bounds) - 1
+        if steps < PACE_STEPS:
+            return False
+        pace = np.log(bounds[steps // 2] / bounds[-1]) / (steps - steps // 2)
+        return np.log(bounds[-1] / NEAR) * WAIT * self.pass_cost > pace * self.wait_of_first
 
     def _largest_sample(self):
         """Return the largest of the growing samples; all rows where there is none."""
