@@ -237,14 +237,17 @@ inline void pass(const Data& data, const int64_t* order, size_t n, const double*
     const auto w = for_rows(data, theta);
     const auto g = for_rows(data, out);
     Block<Data> block(data, Data::Rows::sparse ? n : std::min(n, std::clamp<size_t>(32768 / (p + 1), 4, block_rows)));
-    std::vector<double> by_row(block.z.size());  // of z, then of r
+    // z and r by rows, the numbers of one side by side. Of one output both layouts are the same.
+    std::vector<double> numbers(K == 1 ? 0 : block.z.size());
+    double* const z = K == 1 ? block.z.data() : numbers.data();
+    double* const r = K == 1 ? block.r.data() : numbers.data();
     for (size_t first = 0; first < n; first += block.capacity) {
         block.take(order + first, std::min(block.capacity, n - first));
-        for (size_t s = 0; s < block.m; ++s) data.predict(size_t(block.rows[s]), w.data, &by_row[s * K]);
-        transpose(by_row.data(), block.m, K, block.z.data());
+        for (size_t s = 0; s < block.m; ++s) data.predict(size_t(block.rows[s]), w.data, z + s * K);
+        if (K > 1) transpose(z, block.m, K, block.z.data());
         visit(block);
-        transpose(block.r.data(), K, block.m, by_row.data());
-        data.add_gradient(block.rows, block.m, by_row.data(), g.data);
+        if (K > 1) transpose(block.r.data(), K, block.m, r);
+        data.add_gradient(block.rows, block.m, r, g.data);
     }
     g.put_back();
 }

@@ -35,16 +35,16 @@ struct Logistic {
 
     // With m = y z, |r| = 1 / (1 + exp(m)) and log(1 + exp(-m)) = -log(1 - |r|) = -log(|r|) - m: by what is at most 1/2.
     static void values(const double* z, const double* y, const double* r, size_t m, size_t, double* value) {
-        for (size_t s = 0; s < m; ++s) {
+        for_each(m, [=](size_t s) {
             const double margin = y[s] * z[s], size = std::fabs(r[s]);
             value[s] = minus_log_of_complement(margin > 0 ? size : 1 - size) - std::min(margin, 0.0);
-        }
+        });
     }
     static void gradients(const double* z, const double* y, size_t m, size_t, double* r) {
-        for (size_t s = 0; s < m; ++s) {
+        for_each(m, [=](size_t s) {
             const double margin = y[s] * z[s], e = exp_of_nonpositive(-std::fabs(margin));
             r[s] = -y[s] * (margin > 0 ? e : 1.0) / (1 + e);
-        }
+        });
     }
     static void add_curvatures(const double* z, const double* weight, size_t m, size_t, double* h) {
         std::vector<double> curvature(m);
