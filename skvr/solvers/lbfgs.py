@@ -301,7 +301,7 @@ class Descent:
             self.hessian_cost = cost_of_hessian(problem, self.columns)  # the products of the rows stay
 
     def _is_slow(self):
-        """Whether a quadratic's certified bound, at the pace of the last half of the steps, needs more than a matrix.
+        """Whether a quadratic's certified bound, at its pace in the last half of the steps, needs the wait once more.
 
         That is to come to `NEAR` of F. Of other losses the Hessian here is not the one that is needed at the end.
         """
@@ -314,7 +314,7 @@ class Descent:
         if steps < PACE_STEPS:
             return False
         pace = np.log(bounds[steps // 2] / bounds[-1]) / (steps - steps // 2)
-        return np.log(bounds[-1] / NEAR) * WAIT * self.pass_cost > pace * self.wait_of_first
+        return np.log(bounds[-1] / NEAR) * self.pass_cost > pace * self.wait_of_first
 
     def _largest_sample(self):
         """Return the largest of the growing samples; all rows where there is none."""
