@@ -15,7 +15,7 @@ class LinearClassifierMixin(ClassifierMixin):
     def _validate_classes(self, X, y, sample_weight):
         """Return X, the classes, the class number and the weight of each row, class weights included."""
         X, y = self._validate_rows(X, y)
-        if y.dtype.kind != "O" or isinstance(y[0], str):  # else they may not be sorted; these need not be twice
+        if y.dtype.kind != "O" or isinstance(y[0], str):  # sorted once for all; other objects may not be
             y = attach_unique(y)
         check_classification_targets(y)
         sample_weight = check_sample_weight(sample_weight, X)

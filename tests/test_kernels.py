@@ -5,6 +5,7 @@ import tracemalloc
 from itertools import pairwise
 
 import numpy as np
+import pytest
 import reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -386,3 +387,27 @@ def test_softmax_loss_is_stable(z, y):
     assert_allclose(np.delete(gradient, y), np.delete(p, y), rtol=RTOL)
     assert_allclose(gradient[y], -np.delete(p, y).sum(), rtol=RTOL)  # p_y - 1 without the cancellation
     assert_allclose(hessian, np.diag(p) - np.outer(p, p), rtol=RTOL, atol=EPS)  # p_k - p_k^2 with p_k near 1
+
+
+@each(K=[2, 3, 1000, 5000], spread=[0.0, 0.1])
+def test_softmax_loss_of_many_classes_that_are_alike(K, spread):
+    """No probability is found from 1, which is K times as large."""
+    z = spread * np.random.default_rng(0).standard_normal(K)
+    for y in (0, K - 1, int(z.argmin())):
+        problem = FiniteSum(np.zeros((1, 1)), np.array([float(y)]), np.ones(1), np.zeros(K), "softmax", True)
+        assert_allclose(problem.mean_loss(z), logsumexp(z) - z[y], rtol=1e-14)
+
+
+@each(k=[0, 1, 2], bad=[np.nan, np.inf])
+def test_softmax_loss_is_nan_where_a_raw_prediction_is_not_finite(k, bad):
+    """And where it is infinite: no fit goes on from there."""
+    for y in range(3):
+        problem = FiniteSum(np.zeros((1, 1)), np.array([float(y)]), np.ones(1), np.zeros(3), "softmax", True)
+        z = np.array([0.0, 1.0, -1.0])
+        z[k] = bad
+        assert np.isnan(problem.mean_loss(z))
+
+
+def test_a_class_is_a_whole_number():
+    with pytest.raises(ValueError, match="none of the classes"):
+        FiniteSum(np.zeros((1, 1)), np.array([1.5]), np.ones(1), np.zeros(3), "softmax", True)

@@ -382,13 +382,17 @@ def test_a_matrix_of_independent_columns_waits_for_twice_its_cost():
     assert descent.exact
 
 
-def test_a_quadratic_that_is_slow_does_not_wait():
-    """Columns in pairs that are nearly the same look independent, and the half of the directions has no curvature."""
+@each(n=[3000, 5000])
+def test_a_quadratic_that_is_slow_does_not_wait(n):
+    """Columns in pairs that are nearly the same look independent, and half of the directions have no curvature.
+
+    Of many rows the matrix is a sample's, and stays until there is that of all rows.
+    """
     rng = np.random.default_rng(0)
-    half, difference = rng.standard_normal((2, 3000, 150))
+    half, difference = rng.standard_normal((2, n, 150))
     X = np.hstack([half, half + 1e-2 * difference])
-    y = difference @ rng.standard_normal(150) + rng.standard_normal(3000)
-    problem = FiniteSum(X, y, np.ones(3000), np.array([1e-6]), "squared", True)
+    y = difference @ rng.standard_normal(150) + rng.standard_normal(n)
+    problem = FiniteSum(X, y, np.ones(n), np.array([1e-6]), "squared", True)
     columns = Columns(problem)
     wait = wait_of_matrix(problem, columns, rng)
     descent = Descent(LBFGS(), problem, columns, problem.zeros(), None, rng, wait)
@@ -396,6 +400,10 @@ def test_a_quadratic_that_is_slow_does_not_wait():
         passes = descent.passes
         assert descent.step()
     assert PACE_STEPS * descent.pass_cost <= passes < wait / 2
+    assert descent.exact == (not sample_sizes(problem))
+    while not descent.exact:
+        assert descent.step()
+        assert isinstance(descent.preconditioner, Hessian)
 
 
 @each(classes=[2, 4], model=[LogisticRegression(), Ridge()])

@@ -168,9 +168,7 @@ struct Block {
     }
     // hessian += the weighted curvatures
     void add_curvatures(double* hessian) const {
-        std::vector<double> sum(Data::Loss::n_curvatures(n_outputs()));
-        Data::Loss::add_curvatures(z.data(), weight.data(), m, n_outputs(), sum.data());
-        for (size_t t = 0; t < sum.size(); ++t) hessian[t] += sum[t];
+        Data::Loss::add_curvatures(z.data(), weight.data(), m, n_outputs(), hessian);
     }
     void add_residuals(double* gradient) const {
         for (size_t k = 0; k < n_outputs(); ++k) gradient[k] += sum_of(m, [&](size_t s) { return r[k * m + s]; });

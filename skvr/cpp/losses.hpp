@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "exponential.hpp"
@@ -91,18 +92,15 @@ struct Softmax {
     // p_k = exp(z_k - max z) / sum
     static void probabilities(const double* z, size_t m, size_t K, double* p) {
         double top[block_rows], sum[block_rows];
-        largest(z, m, K, top);
+        std::copy_n(z, m, top);
+        for (size_t k = 1; k < K; ++k)
+            for_each(m, [=, &top](size_t s) { top[s] = top[s] < z[k * m + s] ? z[k * m + s] : top[s]; });
         for (size_t k = 0; k < K; ++k) for_each(m, [=, &top](size_t s) { p[k * m + s] = z[k * m + s] - top[s]; });
         for_each(m * K, [=](size_t t) { p[t] = exp_of_nonpositive(p[t]); });
         std::fill_n(sum, m, 0.0);
         for (size_t k = 0; k < K; ++k) for_each(m, [=, &sum](size_t s) { sum[s] += p[k * m + s]; });
         for_each(m, [&](size_t s) { sum[s] = 1 / sum[s]; });
         for (size_t k = 0; k < K; ++k) for_each(m, [=, &sum](size_t s) { p[k * m + s] *= sum[s]; });
-    }
-    static void largest(const double* z, size_t m, size_t K, double* top) {
-        std::copy_n(z, m, top);
-        for (size_t k = 1; k < K; ++k)
-            for_each(m, [=](size_t s) { top[s] = top[s] < z[k * m + s] ? z[k * m + s] : top[s]; });
     }
     // Summed from the other classes where the row's own probability is near one: 1 - p would lose every digit.
     static void gradients(const double* z, const double* y, size_t m, size_t K, double* r) {
@@ -116,20 +114,24 @@ struct Softmax {
     }
     // -log p_own = -log(1 - |r_own|), and where that would lose digits (z_top - z_own) - log p_top.
     static void values(const double* z, const double* y, const double* r, size_t m, size_t K, double* value) {
-        double top[block_rows], z_own[block_rows], others[block_rows], p_top[block_rows];
-        largest(z, m, K, top);
-        std::fill_n(p_top, m, 0.0);
+        double z_own[block_rows], others[block_rows], z_other[block_rows], p_other[block_rows];
+        std::fill_n(z_own, m, 0.0);
+        std::fill_n(others, m, 0.0);
+        std::fill_n(z_other, m, -std::numeric_limits<double>::infinity());
+        std::fill_n(p_other, m, 0.0);
         for (size_t k = 0; k < K; ++k)
             for_each(m, [&, k](size_t s) {
-                const bool own = y[s] == double(k);
-                const double r_k = r[k * m + s], p_k = own ? 1 + r_k : r_k;
+                const bool own = y[s] == double(k), largest = !own && z[k * m + s] > z_other[s];
                 z_own[s] = own ? z[k * m + s] : z_own[s];
-                others[s] = own ? -r_k : others[s];
-                p_top[s] = p_top[s] < p_k ? p_k : p_top[s];
+                others[s] = own ? -r[k * m + s] : others[s];
+                z_other[s] = largest ? z[k * m + s] : z_other[s];
+                p_other[s] = largest ? r[k * m + s] : p_other[s];
             });
         for_each(m, [&](size_t s) {
-            const double likely = minus_log_of_complement(others[s]), unlikely = (top[s] - z_own[s]) + minus_log(p_top[s]);
-            value[s] = others[s] <= 0.5 ? likely : unlikely;
+            const bool own = z_own[s] > z_other[s];
+            const double likely = minus_log_of_complement(others[s]), above = own ? 0.0 : z_other[s] - z_own[s];
+            const double unlikely = above + minus_log(own ? 1 - others[s] : p_other[s]);
+            value[s] = others[s] > 0.5 ? unlikely : likely;  // likely is nan where a raw prediction is
         });
     }
     // diag(p) - p p'
@@ -165,7 +167,7 @@ struct Squared {
         for (size_t t = 0; t < m * outputs(K); ++t) r[t] = z[t] - y[t];
     }
     static void add_curvatures(const double*, const double* weight, size_t m, size_t, double* h) {
-        for (size_t s = 0; s < m; ++s) h[0] += weight[s];
+        h[0] += sum_of(m, [=](size_t s) { return weight[s]; });
     }
     static double prox(double c, double step, const double* y, double) { return (c + step * y[0]) / (1 + step); }
 };

@@ -24,7 +24,7 @@ FEW_PASSES = 16  # that a Gram matrix of all rows may cost for squared loss or a
 # that are fewer than columns, and often nearly orthogonal; one of nearly independent columns (by their effective rank,
 # a share of their number) that costs more than a few passes.
 WAIT, CHEAP_PASSES, INDEPENDENT = 2, 4, 1 / 3
-# While it waits for a quadratic, the steps whose pace may end that, and how much of F is near enough: the default tol.
+# While it waits for a quadratic, the fewest steps whose pace may end that, and how much of F is near: the default tol.
 PACE_STEPS, NEAR = 6, 1e-4
 KRONECKER_PASSES = 20  # at least, between two Kronecker products: the pairs make up for more than a new one would
 MOST_PAIRS, FEWEST_PAIRS = 20, 8
@@ -53,8 +53,9 @@ class LBFGS(Solver):
         and a Gram matrix, and the whole matrix later where it has at most 2000 rows. Of dense rows, fewer than columns
         and these more than 200, its inverse comes from a matrix of the rows: once passes have cost twice as much, for
         squared loss at once where it is cheap. So waits the first matrix of many columns that costs more than 4 passes
-        while they are nearly independent. "nystrom": rank 50 plus the penalty. "diagonal": the curvature of each
-        coordinate in centred columns. "none": the identity in these.
+        while they are nearly independent; for squared loss it waits no longer than until the steps prove slow.
+        "nystrom": rank 50 plus the penalty. "diagonal": the curvature of each coordinate in centred columns. "none":
+        the identity in these.
     memory : int or "auto", default="auto"
         Pairs of changes that B remembers. "auto" is 20, and for several outputs fewer, but at least 8, where 20 would
         take more memory than X and more than 8 MB.
@@ -235,7 +236,7 @@ class Descent:
         self.decrement = np.inf
         self.pass_cost = cost_of_pass(problem)
         self.gram_cost, self.hessian_cost = cost_of_gram(problem, columns), cost_of_hessian(problem, columns)
-        self.bounds = []  # the certified ones relative to F, while the first matrix waits
+        self.bounds = []  # logarithms of the certified ones, relative to F, while the first matrix waits
         self.by_rows = solver.preconditioner == "hessian" and is_cheap_by_rows(problem)
         self.cost = self.passes = self.since_refresh = self.pass_cost
 
@@ -292,6 +293,8 @@ class Descent:
             return
         self.preconditioner = None  # no two at a time: each may be a matrix
         self.preconditioner = form(kind, rows, self.columns, z, self.rng, coupled)
+        if kind == "hessian":
+            self.wait_of_first = 0.0
         self.exact = isinstance(self.preconditioner, Hessian) and rows is problem
         if self.exact:  # of the curvature at this point it knows more than the pairs
             self.pairs.clear()
@@ -303,18 +306,20 @@ class Descent:
     def _is_slow(self):
         """Whether a quadratic's certified bound, at its pace in the last half of the steps, needs the wait once more.
 
-        That is to come to `NEAR` of F. Of other losses the Hessian here is not the one that is needed at the end.
+        That is to come to `NEAR` of F. Without a penalty there is no such bound; and of other losses the Hessian here
+        is not the one that is needed at the end.
         """
         problem, bounds = self.problem, self.bounds
         if problem.loss != "squared":
             return False
         size = problem.by_task(problem.squared_norm(self.gradient))
-        bounds.append(max(TINY, safe_ratio(size, 2 * problem.of_task(problem.alpha) * self.value).max()))
+        bound = safe_ratio(size, 2 * problem.of_task(problem.alpha) * self.value).max()
+        bounds.append(np.log(max(TINY, bound)))
         steps = len(bounds) - 1
-        if steps < PACE_STEPS:
+        if steps < PACE_STEPS or bound <= NEAR:
             return False
-        pace = np.log(bounds[steps // 2] / bounds[-1]) / (steps - steps // 2)
-        return np.log(bounds[-1] / NEAR) * self.pass_cost > pace * self.wait_of_first
+        pace = (bounds[steps // 2] - bounds[-1]) / (steps - steps // 2)
+        return (bounds[-1] - np.log(NEAR)) * self.pass_cost > pace * self.wait_of_first
 
     def _largest_sample(self):
         """Return the largest of the growing samples; all rows where there is none."""
