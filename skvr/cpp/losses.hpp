@@ -117,20 +117,23 @@ struct Softmax {
         double z_own[block_rows], others[block_rows], z_other[block_rows], p_other[block_rows];
         std::fill_n(z_own, m, 0.0);
         std::fill_n(others, m, 0.0);
-        std::fill_n(z_other, m, -std::numeric_limits<double>::infinity());
+        constexpr double none = -std::numeric_limits<double>::infinity();
+        std::fill_n(z_other, m, none);
         std::fill_n(p_other, m, 0.0);
         for (size_t k = 0; k < K; ++k)
             for_each(m, [&, k](size_t s) {
-                const bool own = y[s] == double(k), largest = !own && z[k * m + s] > z_other[s];
-                z_own[s] = own ? z[k * m + s] : z_own[s];
-                others[s] = own ? -r[k * m + s] : others[s];
-                z_other[s] = largest ? z[k * m + s] : z_other[s];
-                p_other[s] = largest ? r[k * m + s] : p_other[s];
+                const double z_k = z[k * m + s], r_k = r[k * m + s];
+                const bool own = y[s] == double(k);
+                const double rival = own ? none : z_k, p_rival = own ? 0.0 : r_k;
+                z_own[s] = own ? z_k : z_own[s];
+                others[s] = own ? -r_k : others[s];
+                z_other[s] = z_other[s] < rival ? rival : z_other[s];
+                p_other[s] = p_other[s] < p_rival ? p_rival : p_other[s];
             });
         for_each(m, [&](size_t s) {
-            const bool own = z_own[s] > z_other[s];
-            const double likely = minus_log_of_complement(others[s]), above = own ? 0.0 : z_other[s] - z_own[s];
-            const double unlikely = above + minus_log(own ? 1 - others[s] : p_other[s]);
+            const double other = z_other[s] - z_own[s], above = other < 0 ? 0.0 : other;
+            const double p_top = other < 0 ? 1 - others[s] : p_other[s];
+            const double likely = minus_log_of_complement(others[s]), unlikely = above + minus_log(p_top);
             value[s] = others[s] > 0.5 ? unlikely : likely;  // likely is nan where a raw prediction is
         });
     }
