@@ -6,6 +6,7 @@ import time
 from contextlib import contextmanager
 
 import pytest
+from sklearn.preprocessing import StandardScaler
 
 # A shell that starts pytest in the background makes it ignore SIGINT; the tests of Ctrl-C need Python's handler.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
@@ -30,3 +31,12 @@ def ctrl_c():
         assert time.perf_counter() - sent[0] < 1.0
 
     return ctrl_c
+
+
+@pytest.fixture(params=["pandas", "polars"])
+def frames(request):
+    """A library of data frames in which this scikit-learn finds names."""
+    library = pytest.importorskip(request.param)
+    if not hasattr(StandardScaler().fit(library.DataFrame({"a": [0.0, 1.0]})), "feature_names_in_"):
+        pytest.skip(f"this scikit-learn finds no names in frames of this {request.param} (before 1.9: of polars 2)")
+    return library

@@ -175,16 +175,12 @@ def test_permutation_importance_finds_the_column_that_matters(cls):
     assert importance.importances_mean.argmax() == 1
 
 
-@pytest.mark.parametrize("library", ["pandas", "polars"])
 @pytest.mark.parametrize("cls", ESTIMATORS)
-def test_frames_inside_a_pipeline(cls, library):
-    columns = pytest.importorskip(library).DataFrame({"a": [0.0, 1.0]})
-    if not hasattr(StandardScaler().fit(columns), "feature_names_in_"):
-        pytest.skip(f"this scikit-learn finds no names in frames of this {library} (before 1.9: in those of polars 2)")
+def test_frames_inside_a_pipeline(cls, frames):
     X, y = iris()
     frame = pd.DataFrame(X, columns=list("abcd"))
-    pipe = make_pipeline(StandardScaler(), SelectFromModel(cls(), max_features=2), cls()).set_output(transform=library)
-    pipe.fit(frame, y)
+    pipe = make_pipeline(StandardScaler(), SelectFromModel(cls(), max_features=2), cls())
+    pipe.set_output(transform=frames.__name__).fit(frame, y)
     assert len(pipe[-1].feature_names_in_) == 2
     assert set(pipe[-1].feature_names_in_) <= set("abcd")
     plain = make_pipeline(StandardScaler(), SelectFromModel(cls(), max_features=2), cls()).fit(X, y)

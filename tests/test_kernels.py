@@ -362,10 +362,14 @@ def test_rows_added_together_have_the_bits_of_rows_added_in_turn(p, dtype):
     assert_array_equal(together, in_turn)
 
 
+def one_row(loss, y, n_outputs):
+    return FiniteSum(np.zeros((1, 1)), np.array([float(y)]), np.ones(1), np.zeros(n_outputs), loss, True)
+
+
 def loss_of_row(loss, y, z):
     """Return the kernels' value, gradient and Hessian of the loss of one row; z may have any size."""
     z = np.array(z, dtype=np.float64)
-    problem = FiniteSum(np.zeros((1, 1)), np.array([float(y)]), np.ones(1), np.zeros(len(z)), loss, True)
+    problem = one_row(loss, y, len(z))
     value, gradient, hessian = problem.loss_in_shift(z, np.zeros(len(z)))
     assert_array_equal(gradient, problem.residual(z))
     return value[0], gradient, hessian
@@ -394,20 +398,18 @@ def test_softmax_loss_of_many_classes_that_are_alike(K, spread):
     """No probability is found from 1, which is K times as large."""
     z = spread * np.random.default_rng(0).standard_normal(K)
     for y in (0, K - 1, int(z.argmin())):
-        problem = FiniteSum(np.zeros((1, 1)), np.array([float(y)]), np.ones(1), np.zeros(K), "softmax", True)
-        assert_allclose(problem.mean_loss(z), logsumexp(z) - z[y], rtol=1e-14)
+        assert_allclose(one_row("softmax", y, K).mean_loss(z), logsumexp(z) - z[y], rtol=1e-14)
 
 
 @each(k=[0, 1, 2], bad=[np.nan, np.inf])
 def test_softmax_loss_is_nan_where_a_raw_prediction_is_not_finite(k, bad):
     """And where it is infinite: no fit goes on from there."""
     for y in range(3):
-        problem = FiniteSum(np.zeros((1, 1)), np.array([float(y)]), np.ones(1), np.zeros(3), "softmax", True)
         z = np.array([0.0, 1.0, -1.0])
         z[k] = bad
-        assert np.isnan(problem.mean_loss(z))
+        assert np.isnan(one_row("softmax", y, 3).mean_loss(z))
 
 
 def test_a_class_is_a_whole_number():
     with pytest.raises(ValueError, match="none of the classes"):
-        FiniteSum(np.zeros((1, 1)), np.array([1.5]), np.ones(1), np.zeros(3), "softmax", True)
+        one_row("softmax", 1.5, 3)

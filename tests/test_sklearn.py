@@ -100,15 +100,11 @@ def test_sample_weight_is_routed_through_a_pipeline(cls):
     np.testing.assert_array_equal(pipe[-1].coef_, direct.coef_)
 
 
-@pytest.mark.parametrize("library", ["pandas", "polars"])
 @pytest.mark.parametrize("cls", ESTIMATORS)
-def test_data_frames_keep_their_feature_names(cls, library):
-    module = pytest.importorskip(library)
+def test_data_frames_keep_their_feature_names(cls, frames):
     X, y = load_iris(return_X_y=True)
     names = ["a", "b", "c", "d"]
-    frame = module.DataFrame({name: X[:, j] for j, name in enumerate(names)})
-    if not hasattr(StandardScaler().fit(frame), "feature_names_in_"):
-        pytest.skip(f"this scikit-learn does not see the names in this version of {library}")
+    frame = frames.DataFrame({name: X[:, j] for j, name in enumerate(names)})
     model = cls().fit(frame, y)
     assert list(model.feature_names_in_) == names
     np.testing.assert_array_equal(model.predict(frame), cls().fit(X, y).predict(X))

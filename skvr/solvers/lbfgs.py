@@ -294,7 +294,7 @@ class Descent:
         self.preconditioner = None  # no two at a time: each may be a matrix
         self.preconditioner = form(kind, rows, self.columns, z, self.rng, coupled)
         if kind == "hessian":
-            self.wait_of_first = 0.0
+            self.wait_of_first = 0.0  # over: the pace with a matrix says nothing about that without
         self.exact = isinstance(self.preconditioner, Hessian) and rows is problem
         if self.exact:  # of the curvature at this point it knows more than the pairs
             self.pairs.clear()
