@@ -144,10 +144,10 @@ struct Block {
             for (size_t s = 0; s < m; ++s) z[k * m + s] = all_z[size_t(rows[s]) * K + k] + shift[k];
     }
     // Puts z or r where the rows have their place in `all`.
-    void put(const std::vector<double>& values, double* all) const {
+    void put(const std::vector<double>& numbers, double* all) const {
         const size_t K = n_outputs();
         for (size_t s = 0; s < m; ++s)
-            for (size_t k = 0; k < K; ++k) all[size_t(rows[s]) * K + k] = values[k * m + s];
+            for (size_t k = 0; k < K; ++k) all[size_t(rows[s]) * K + k] = numbers[k * m + s];
     }
     void residuals() {
         Data::Loss::gradients(z.data(), y.data(), m, n_outputs(), r.data());

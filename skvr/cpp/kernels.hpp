@@ -339,9 +339,10 @@ std::unique_ptr<Kernels> choose_loss(const std::string& loss, Rows rows, const T
     if (loss == "logistic") return make<Logistic>(rows, t, std::move(owners));
     if (loss == "softmax") {
         const size_t K = t.alpha.size();
-        for (size_t i = 0; i < t.y.size(); ++i)
-            require(t.y.data()[i] >= 0 && t.y.data()[i] < double(K) && t.y.data()[i] == std::floor(t.y.data()[i]),
-                    "y holds a number that is none of the classes 0 .. K - 1");
+        for (size_t i = 0; i < t.y.size(); ++i) {
+            const double y = t.y.data()[i];
+            require(y >= 0 && y < double(K) && y == std::floor(y), "y holds a number that is none of the classes 0 .. K - 1");
+        }
         return make<Softmax>(rows, t, std::move(owners));
     }
     require(loss == "squared", "loss must be 'logistic', 'softmax' or 'squared'");

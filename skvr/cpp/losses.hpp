@@ -19,13 +19,6 @@ namespace skvr {
 
 constexpr size_t block_rows = 256;
 
-// A loop of which GCC makes vectors, whatever stands around it.
-template <class Body>
-inline void for_each(size_t n, const Body& body) {
-#pragma omp simd
-    for (size_t t = 0; t < n; ++t) body(t);
-}
-
 // log(1 + exp(-y z)), y = -1 or 1. One output.
 struct Logistic {
     static constexpr bool single = true;

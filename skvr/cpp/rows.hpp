@@ -74,8 +74,7 @@ struct DenseRows {
     // out = a (x_i - mean) inverse_scale
     void standardise(size_t i, double a, const double* mean, const double* inverse_scale, double* out) const {
         const T* x = row(i);
-#pragma omp simd
-        for (size_t j = 0; j < n_features; ++j) out[j] = a * ((double(x[j]) - mean[j]) * inverse_scale[j]);
+        for_each(n_features, [=](size_t j) { out[j] = a * ((double(x[j]) - mean[j]) * inverse_scale[j]); });
     }
 
     // gram += h (x_i, 1) (x_i, 1)'

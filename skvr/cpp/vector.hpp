@@ -44,6 +44,13 @@ inline void prefetch_line([[maybe_unused]] const void* address) {
 #endif
 }
 
+// A loop of which GCC makes vectors, whatever stands around it.
+template <class Body>
+inline void for_each(size_t n, const Body& body) {
+#pragma omp simd
+    for (size_t t = 0; t < n; ++t) body(t);
+}
+
 constexpr size_t lanes = 16;  // partial sums of `sum_of`
 
 // Asks for the lines of so many values. A long row is asked for like this, while another is multiplied: all at once its
