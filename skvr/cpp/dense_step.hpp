@@ -10,8 +10,9 @@
 
 namespace skvr {
 
-// What there is beside x: nothing, a d that stays as it is, d += change x, and the last with e.
-enum class Directions { none, fixed, moving, centred };
+// What there is beside a x: nothing, a d that stays as it is, d += change x, that with e; and d += change x alone, without
+// the step along x, which SAG does not take.
+enum class Directions { none, fixed, moving, centred, moving_alone };
 
 template <class X>
 struct DenseStep {
@@ -26,7 +27,8 @@ struct DenseStep {
     double with_coordinate(Use&& use) const {
         if (!d) return with<Directions::none>(use);
         if (e) return with<Directions::centred>(use);
-        return change ? with<Directions::moving>(use) : with<Directions::fixed>(use);
+        if (!change) return with<Directions::fixed>(use);
+        return of_x == 0 ? with<Directions::moving_alone>(use) : with<Directions::moving>(use);
     }
 
 private:
@@ -40,9 +42,9 @@ private:
     template <Directions directions, bool averaged>
     double step(size_t j, double c) const {
         const double x_j = double(x[j]);
-        double sum = of_x * x_j;
         if constexpr (directions >= Directions::moving) d[j] += c * x_j;
-        if constexpr (directions >= Directions::fixed) sum += of_d * d[j];
+        double sum = directions == Directions::moving_alone ? of_d * d[j] : of_x * x_j;
+        if constexpr (directions >= Directions::fixed && directions <= Directions::centred) sum += of_d * d[j];
         if constexpr (directions == Directions::centred) sum += of_e * e[j];
         w[j] = of_w * w[j] - sum;
         if constexpr (averaged) total[j] += w[j];
@@ -59,11 +61,11 @@ SKVR_CLONES void take(const DenseStep<X>& step, size_t n) {
     });
 }
 
-// Returns w . next after the step. Asks for the lines of `ahead`.
+// Returns w . next after the step. Asks for the lines of `ahead`. Inlined: the next step waits for it.
 template <class X>
-SKVR_CLONES double take_and_dot(const DenseStep<X>& step, size_t n, const X* next, const X* ahead) {
+inline double take_and_dot(const DenseStep<X>& step, size_t n, const X* next, const X* ahead) {
     return step.with_coordinate([=](auto coordinate) {
-        return sum_of<true>(n, [=](size_t j) { return double(next[j]) * coordinate(j); }, ahead);
+        return sum_of<lanes>(n, [=](size_t j) { return double(next[j]) * coordinate(j); }, ahead);
     });
 }
 

@@ -15,29 +15,34 @@ namespace skvr {
 
 // w -= eta (1/|B| sum_{i in B} (r_i - snapshot_residual_i) x_i + direction + alpha w), r_i the residual of row i. The
 // snapshot and the direction may be null, for zeros. A line search takes the loss of the batch as it is, uncorrected.
-template <class Data>
-inline void batch_epoch(const Data& data, const int64_t* order, size_t n, size_t batch, Steps<Data> steps, double* theta,
-                        double* total, double* direction, const double* snapshot_residual) {
+template <bool batched, class Data>
+inline void epoch_of_groups(const Data& data, const int64_t* order, size_t n, size_t batch, Steps<Data> steps,
+                            double* theta, double* total, double* direction, const double* snapshot_residual) {
     const size_t K = data.n_outputs();
     std::vector<double> z(batch * K), r(batch * K), a(batch * K);
-    Iterate<Data> w(data, theta, total, direction);
+    Iterate<Data, batched> w(data, theta, total, direction);
+    const auto predict = [&](size_t i, double* z_i, Ahead ahead) { w.predict(i, z_i, ahead); };
     for (size_t first = 0; first < n; first += batch) {
         const size_t m = std::min(batch, n - first);
-        const double share = 1.0 / double(m);
-        for (size_t t = 0; t < m; ++t) {
-            const size_t i = size_t(order[first + t]);
-            w.predict(i, &z[t * K], prefetch(data, order, first + t, n, 0));
-            data.residual(i, &z[t * K], &r[t * K]);
-            for (size_t k = 0; k < K; ++k) {
-                const double at_snapshot = snapshot_residual ? snapshot_residual[i * K + k] : 0.0;
-                a[t * K + k] = share * (r[t * K + k] - at_snapshot);
-            }
-            prefetch(data, order, first + t, n, 1, snapshot_residual);
-            w.collect(order + first, t + 1, m, a.data());
+        for (size_t t = 0; t < m; t += abreast) {
+            const size_t together = batched ? std::min(abreast, m - t) : 1;
+            size_t ahead[abreast];
+            group(data, order, first + t, together, n, predict, 1.0 / double(m), snapshot_residual, &z[t * K],
+                  &r[t * K], &a[t * K], ahead);
+            if (batched) w.collect(order + first + t, together, &a[t * K], ahead + abreast / 2);
         }
         w.step(order + first, m, steps.next(order + first, m, z.data(), r.data()), a.data());
     }
     w.finish();
+}
+
+template <class Data>
+inline void batch_epoch(const Data& data, const int64_t* order, size_t n, size_t batch, Steps<Data> steps, double* theta,
+                        double* total, double* direction, const double* snapshot_residual) {
+    if (batch == 1)
+        epoch_of_groups<false>(data, order, n, 1, std::move(steps), theta, total, direction, snapshot_residual);
+    else
+        epoch_of_groups<true>(data, order, n, batch, std::move(steps), theta, total, direction, snapshot_residual);
 }
 
 // sgd (batch = 1) and minibatch: w -= eta (1/|B| sum_{i in B} grad f_i(w)), grad f_i(w) = r_i x_i + alpha w.
@@ -82,11 +87,11 @@ inline size_t table_epoch(const Data& data, const int64_t* order, size_t n, Step
                           double* total, Table table, Correction correction) {
     const size_t K = data.n_outputs();
     std::vector<double> z(K), r(K), change(K), a(K);
-    Iterate<Data> w(data, theta, total, table.sum, table.centre);
+    Iterate<Data, false> w(data, theta, total, table.sum, table.centre);
     for (size_t s = 0; s < n; ++s) {
         const size_t i = size_t(order[s]);
         double* g = table.residual + i * K;
-        w.predict(i, z.data(), prefetch(data, order, s, n, 0));
+        w.predict(i, z.data(), {prefetch(data, order, s, n, 0)});
         data.residual(i, z.data(), r.data());
         if (std::isnan(g[0])) {
             table.n_seen += 1;

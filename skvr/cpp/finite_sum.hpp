@@ -39,7 +39,7 @@ struct FiniteSum {
     }
 
     // z = W x_i + b; of long dense rows, asks for the row `ahead` meanwhile
-    void predict(size_t i, const double* theta, double* z, size_t ahead = no_row) const {
+    void predict(size_t i, const double* theta, double* z, Ahead ahead = {}) const {
         const size_t K = n_outputs();
         const double* intercept = theta + n_coefficients();
         for (size_t k = 0; k < K; ++k) z[k] = intercept[k];
@@ -53,10 +53,23 @@ struct FiniteSum {
         for (size_t k = 0; k < K; ++k) r[k] *= weight[i];
     }
 
-    // out += sum_t r_t x_i', i = drawn[t], intercepts included
-    void add_gradient(const int64_t* drawn, size_t m, const double* r, double* out) const {
+    // The residuals of up to `abreast` rows. Those of one output are computed side by side.
+    void residuals(const int64_t* drawn, size_t m, const double* z, double* r) const {
         const size_t K = n_outputs();
-        rows.add(drawn, m, r, K, out);
+        if (!Loss::single || m == 1) {
+            for (size_t t = 0; t < m; ++t) residual(size_t(drawn[t]), z + t * K, r + t * K);
+            return;
+        }
+        double of_rows[abreast] = {}, targets[abreast] = {}, gradients[abreast];
+        for (size_t t = 0; t < m; ++t) of_rows[t] = z[t], targets[t] = *target(size_t(drawn[t]));
+        Loss::gradients(of_rows, targets, abreast, K, gradients);
+        for (size_t t = 0; t < m; ++t) r[t] = gradients[t] * weight[size_t(drawn[t])];
+    }
+
+    // out += sum_t r_t x_i', i = drawn[t], intercepts included
+    void add_gradient(const int64_t* drawn, size_t m, const double* r, double* out, const size_t* ahead = nullptr) const {
+        const size_t K = n_outputs();
+        rows.add(drawn, m, r, K, out, ahead);
         if (!fit_intercept) return;
         for (size_t k = 0; k < K; ++k) {
             double sum = out[n_coefficients() + k];  // not in memory: the next row would wait for it
@@ -78,19 +91,39 @@ struct FiniteSum {
     }
 };
 
-// Rows are drawn at random, so no hardware foresees them: the epochs ask for the row that is drawn a few rows later,
-// half of it before a row's prediction and half after; twice as early for what says where the row is; and for its entry
-// in a table with K numbers a row. Returns that row, for the prediction to ask for where rows are dense and long.
+// Rows are drawn at random, so no hardware foresees them: the epochs ask for the row that is drawn eight rows later, half
+// of it before a row's prediction and half after; twice as early for what says where the row is; and for its entry in a
+// table with K numbers a row. Returns that row, which is asked for meanwhile where rows are dense and long.
 template <class Data>
 inline size_t prefetch(const Data& data, const int64_t* order, size_t s, size_t n, size_t half,
                        const double* table = nullptr) {
-    constexpr size_t ahead = 4;
+    constexpr size_t ahead = 8;
     if (half == 0 && s + 2 * ahead < n) data.rows.prefetch_place(size_t(order[s + 2 * ahead]));
     if (s + ahead >= n) return no_row;
     const size_t i = size_t(order[s + ahead]);
     data.prefetch(i, half);
     if (table && half == 1) prefetch_line<3>(table + i * data.n_outputs());
     return i;
+}
+
+// A batch's gradient is made of groups of up to `abreast` rows. Of those from order[s] on this gives the raw predictions,
+// the residuals, and a_t = share (r_t - subtracted_t); subtracted, of all rows, may be null. Long rows are asked for at an
+// even pace: four halves during the predictions, and two rows, the last of `ahead`, while these are added.
+template <class Data, class Predict>
+inline void group(const Data& data, const int64_t* order, size_t s, size_t m, size_t n, Predict&& predict, double share,
+                  const double* subtracted, double* z, double* r, double* a, size_t (&ahead)[abreast]) {
+    const size_t K = data.n_outputs();
+    for (size_t t = 0; t < m; ++t) {
+        ahead[t] = prefetch(data, order, s + t, n, 0);
+        predict(size_t(order[s + t]), z + t * K, m < abreast ? Ahead{ahead[t]} : Ahead{ahead[t / 2], t % 2});
+        prefetch(data, order, s + t, n, 1, subtracted);
+    }
+    data.residuals(order + s, m, z, r);
+    for (size_t t = 0; t < m; ++t)
+        for (size_t k = 0; k < K; ++k) {
+            const double taken = subtracted ? subtracted[size_t(order[s + t]) * K + k] : 0.0;
+            a[t * K + k] = share * (r[t * K + k] - taken);
+        }
 }
 
 // Parameters for a loop over rows. CSR rows take single numbers of them, for which no copy is made.

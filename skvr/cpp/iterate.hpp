@@ -44,13 +44,14 @@ struct IterateState {
     }
 };
 
-template <class Data, class Rows = typename Data::Rows>
+// `batched`: whether steps are along the gradients of batches, not along single rows.
+template <class Data, bool batched, class Rows = typename Data::Rows>
 class Iterate;
 
 // Dense rows: the formula as it stands. A step along one row waits for the next prediction, and the two go over w
 // together: the lines of both rows, and of those asked for, are then on their way at the same time.
-template <class Data, class T>
-class Iterate<Data, DenseRows<T>> : IterateState<Data> {
+template <class Data, bool batched, class T>
+class Iterate<Data, batched, DenseRows<T>> : IterateState<Data> {
     using State = IterateState<Data>;
     using State::data, State::theta, State::total, State::direction, State::centre;
 
@@ -61,39 +62,37 @@ public:
         State::theta = w.data, State::total = sum.data, State::direction = d.data, State::centre = e.data;
     }
 
-    void predict(size_t i, double* z, size_t ahead) {
-        if (!waiting.x) return data.predict(i, theta, z, ahead);
+    void predict(size_t i, double* z, Ahead ahead) {
+        if (batched || !waiting.x) return data.predict(i, theta, z, ahead);
         const T* x = data.rows.row(i);
-        const bool asks = ahead != no_row && data.rows.asks_by_line();
+        const bool asks = ahead.row != no_row && data.rows.asks_by_line();
         for (size_t k = 0; k < data.n_outputs(); ++k)
-            z[k] = theta[data.n_coefficients() + k] + step_and_dot(k, x, asks && k == 0 ? data.rows.row(ahead) : x);
+            z[k] = theta[data.n_coefficients() + k] + take_and_dot(waiting_step(k), data.rows.n_features, x,
+                                                                   asks && k == 0 ? data.rows.row(ahead.row) : x);
         waiting.x = nullptr;
     }
 
-    // Of a batch of m the first `known` a_t are there: g += a_t x_t, some rows at a time while they are in cache.
-    void collect(const int64_t* rows, size_t known, size_t m, const double* a) {
-        const size_t K = data.n_outputs(), first = (known - 1) / abreast * abreast;
-        if (m > 1 && (known % abreast == 0 || known == m))
-            data.rows.add(rows + first, known - first, a + first * K, K, g.data());
+    // g += sum_t a_t x_t' over some rows of a batch, while they are in cache.
+    void collect(const int64_t* rows, size_t m, const double* a, const size_t* ahead) {
+        data.rows.add(rows, m, a, data.n_outputs(), g.data(), m == abreast ? ahead : nullptr);
     }
 
-    // `change` (with one row only) may be null. The arrays are read until the next prediction.
+    // `change` (of single rows only) may be null. The arrays are read until the next prediction.
     void step(const int64_t* rows, size_t m, const double* eta, const double* a, const double* change = nullptr,
               double share = 1, double centre_share = 0) {
         const size_t p = data.rows.n_features;
-        if (m == 1) {
-            waiting = {data.rows.row(size_t(rows[0])), eta, a, change, share, centre_share};
-        } else {
+        if (batched) {
             for (size_t k = 0; k < data.n_outputs(); ++k)
                 take(of_output(k, &g[k * p], eta[k], 1.0, nullptr, share, centre_share), p);
             std::fill(g.begin(), g.end(), 0.0);
+        } else {
+            waiting = {data.rows.row(size_t(rows[0])), eta, a, change, share, centre_share};
         }
         State::step_intercept(m, eta, a, change, share, centre_share);
     }
 
     void finish() {
-        for (size_t k = 0; waiting.x && k < data.n_outputs(); ++k) step_and_dot(k, waiting.x, waiting.x);
-        waiting.x = nullptr;
+        for (size_t k = 0; waiting.x && k < data.n_outputs(); ++k) take(waiting_step(k), data.rows.n_features);
         w.put_back(), sum.put_back(), d.put_back();
     }
 
@@ -105,12 +104,9 @@ private:
         double share = 1, centre_share = 0;
     };
 
-    // The step that waits, and with the new w the product x . w.
-    double step_and_dot(size_t k, const T* x, const T* ahead) const {
+    DenseStep<T> waiting_step(size_t k) const {
         const Step& s = waiting;
-        const double* change = s.change ? s.change + k : nullptr;
-        const auto step = of_output(k, s.x, s.eta[k], s.a[k], change, s.share, s.centre_share);
-        return take_and_dot(step, data.rows.n_features, x, ahead);
+        return of_output(k, s.x, s.eta[k], s.a[k], s.change ? s.change + k : nullptr, s.share, s.centre_share);
     }
 
     // The step in the coefficients of output k along x, which may be a batch's gradient.
@@ -142,8 +138,8 @@ private:
 // rest: where u or d change, it takes back what A and B count of the change before it was made. W. Xu (2011), "Towards
 // optimal one pass large scale learning with averaged stochastic gradient descent", does so for SGD. A u with u = w / P
 // cancels where P has become small, so with a total the flush comes as early as P < 1/100: two digits are lost at most.
-template <class Data, class T, class Index>
-class Iterate<Data, CsrRows<T, Index>> : IterateState<Data> {
+template <class Data, bool batched, class T, class Index>
+class Iterate<Data, batched, CsrRows<T, Index>> : IterateState<Data> {
     using State = IterateState<Data>;
     using State::data, State::theta, State::total, State::direction, State::centre;
 
@@ -157,13 +153,13 @@ public:
         flush_interval = 128 + size_t(4 * double(data.rows.n_features) / nonzeros_per_row);
     }
 
-    void predict(size_t i, double* z, size_t) const {
+    void predict(size_t i, double* z, Ahead) const {
         const size_t K = data.n_outputs();
         for (size_t k = 0; k < K; ++k) z[k] = theta[data.n_coefficients() + k];
         with_values([&](auto value) { data.rows.predict_from(value, i, K, z); });
     }
 
-    void collect(const int64_t*, size_t, size_t, const double*) {}  // theta waits for the step
+    void collect(const int64_t*, size_t, const double*, const size_t*) {}  // theta waits for the step
 
     void step(const int64_t* rows, size_t m, const double* eta, const double* a, const double* change = nullptr,
               double share = 1, double centre_share = 0) {

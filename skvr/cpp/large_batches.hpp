@@ -33,15 +33,13 @@ SKVR_CLONES void part_gradient(const Data& data, const int64_t* rows, size_t n, 
                                const double* subtracted, size_t m, double* z, double* r, double* out) {
     const size_t K = data.n_outputs();
     std::vector<double> a(abreast * K);
+    const auto predict = [&](size_t i, double* z_i, Ahead ahead) { data.predict(i, theta, z_i, ahead); };
     std::fill(out, out + data.size(), 0.0);
-    for (size_t t = 0; t < n; ++t, z += K, r += K) {
-        const size_t i = size_t(rows[t]), held = t % abreast;
-        data.predict(i, theta, z, prefetch(data, rows, t, n, 0));
-        data.residual(i, z, r);
-        for (size_t k = 0; k < K; ++k)
-            a[held * K + k] = (r[k] - (subtracted ? subtracted[i * K + k] : 0.0)) / double(m);
-        prefetch(data, rows, t, n, 1);
-        if (held + 1 == abreast || t + 1 == n) data.add_gradient(rows + t - held, held + 1, a.data(), out);
+    for (size_t t = 0; t < n; t += abreast) {
+        const size_t together = std::min(abreast, n - t);
+        size_t ahead[abreast];
+        group(data, rows, t, together, n, predict, 1.0 / double(m), subtracted, z + t * K, r + t * K, a.data(), ahead);
+        data.add_gradient(rows + t, together, a.data(), out, together == abreast ? ahead + abreast / 2 : nullptr);
     }
 }
 

@@ -15,6 +15,13 @@ namespace skvr {
 
 constexpr size_t no_row = size_t(-1);
 
+// A row, or a half of it (0 or 1), to be asked for while another is multiplied.
+struct Ahead {
+    size_t row = no_row;
+    size_t half = whole;
+    static constexpr size_t whole = 2;
+};
+
 template <class T>
 struct DenseRows {
     const T* data;
@@ -47,19 +54,31 @@ struct DenseRows {
     }
 
     // z_k += x_i . w_k
-    void predict(size_t i, const double* coef, size_t K, double* z, size_t ahead) const {
+    void predict(size_t i, const double* coef, size_t K, double* z, Ahead ahead) const {
         size_t k = 0;
-        if (ahead != no_row && asks_by_line()) z[k++] += dot<true>(row(i), coef, n_features, row(ahead));
+        if (ahead.row != no_row && asks_by_line()) {
+            const T* asked = row(ahead.row);
+            z[k++] += ahead.half == Ahead::whole
+                          ? dot<lanes>(row(i), coef, n_features, asked)
+                          : dot<lanes / 2>(row(i), coef, n_features, asked + ahead.half * (n_features - n_features / 2));
+        }
         for (; k < K; ++k) z[k] += dot(row(i), coef + k * n_features, n_features);
     }
 
-    // out_k += sum_t a_tk x_rows[t], added in the order of t
-    void add(const int64_t* rows, size_t m, const double* a, size_t K, double* out) const {
+    // out_k += sum_t a_tk x_rows[t], added in the order of t. Asks for two rows `ahead`, if there are any.
+    void add(const int64_t* rows, size_t m, const double* a, size_t K, double* out, const size_t* ahead = nullptr) const {
         for (; m >= abreast; m -= abreast, rows += abreast, a += abreast * K) {
             const T* x[abreast];
             for (size_t t = 0; t < abreast; ++t) x[t] = row(size_t(rows[t]));
-            for (size_t k = 0; k < K; ++k)
-                add_multiples({a[k], a[K + k], a[2 * K + k], a[3 * K + k]}, x, out + k * n_features, n_features);
+            for (size_t k = 0; k < K; ++k) {
+                const double of[] = {a[k], a[K + k], a[2 * K + k], a[3 * K + k]};
+                if (k == 0 && ahead && ahead[1] != no_row && asks_by_line()) {
+                    const T* asked[] = {row(ahead[0]), row(ahead[1])};
+                    add_multiples<true>(of, x, out, n_features, asked);
+                } else {
+                    add_multiples(of, x, out + k * n_features, n_features);
+                }
+            }
         }
         for (size_t t = 0; t < m; ++t, a += K)
             for (size_t k = 0; k < K; ++k) add_multiple(a[k], row(size_t(rows[t])), out + k * n_features, n_features);
@@ -141,11 +160,11 @@ struct CsrRows {
         z[0] += (sum[0] + sum[1]) + (sum[2] + sum[3]);
     }
 
-    void predict(size_t i, const double* coef, size_t K, double* z, size_t) const {
+    void predict(size_t i, const double* coef, size_t K, double* z, Ahead) const {
         predict_from([&](size_t j, size_t k) { return coef[j * K + k]; }, i, K, z);
     }
 
-    void add(const int64_t* rows, size_t m, const double* a, size_t K, double* out) const {
+    void add(const int64_t* rows, size_t m, const double* a, size_t K, double* out, const size_t* = nullptr) const {
         for (size_t t = 0; t < m; ++t, a += K)
             for_each_nonzero(size_t(rows[t]), [&](size_t j, double x) {
                 for (size_t k = 0; k < K; ++k) out[j * K + k] += a[k] * x;

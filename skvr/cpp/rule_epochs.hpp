@@ -22,19 +22,16 @@ template <class Data>
 SKVR_ROW_CLONES void rule_epoch(const Data& data, Rule& rule, const int64_t* order, size_t n, size_t batch,
                                 const double* eta, double* theta, double* total) {
     const size_t K = data.n_outputs();
-    std::vector<double> z(K), r(abreast * K), g(data.size());
+    std::vector<double> z(abreast * K), r(z), a(z), g(data.size());
+    const auto predict = [&](size_t i, double* z_i, Ahead ahead) { data.predict(i, theta, z_i, ahead); };
     for (size_t first = 0; first < n; first += batch, eta += K) {
         const size_t m = std::min(batch, n - first);
         std::fill(g.begin(), g.end(), 0.0);
-        for (size_t t = 0; t < m; ++t) {
-            const size_t i = size_t(order[first + t]);
-            data.predict(i, theta, z.data(), prefetch(data, order, first + t, n, 0));
-            const size_t held = t % abreast;
-            data.residual(i, z.data(), &r[held * K]);
-            for (size_t k = 0; k < K; ++k) r[held * K + k] /= double(m);
-            prefetch(data, order, first + t, n, 1);
-            if (held + 1 == abreast || t + 1 == m)
-                data.add_gradient(order + first + t - held, held + 1, r.data(), g.data());
+        for (size_t t = 0; t < m; t += abreast) {
+            const size_t s = first + t, together = std::min(abreast, m - t);
+            size_t ahead[abreast];
+            group(data, order, s, together, n, predict, 1.0 / double(m), nullptr, z.data(), r.data(), a.data(), ahead);
+            data.add_gradient(order + s, together, a.data(), g.data(), together == abreast ? ahead + abreast / 2 : nullptr);
         }
         data.for_each_coefficient([&](size_t begin, size_t end, size_t k) {
             for (size_t q = begin; q < end; ++q) g[q] += data.alpha[k] * theta[q];
@@ -86,7 +83,7 @@ SKVR_ROW_CLONES void lazy_rule_epoch(const Data& data, Rule& rule, const int64_t
         n_touched = 0;
         for (size_t t = 0; t < m; ++t) {
             const size_t i = size_t(order[first + t]);
-            data.predict(i, theta, z.data(), prefetch(data, order, first + t, n, 0));
+            data.predict(i, theta, z.data(), {prefetch(data, order, first + t, n, 0)});
             data.residual(i, z.data(), r.data());
             for (size_t k = 0; k < K; ++k) r[k] /= double(m);
             prefetch(data, order, first + t, n, 1);

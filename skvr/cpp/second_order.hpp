@@ -58,7 +58,7 @@ SKVR_ROW_CLONES void add_gradient_changes(const Data& data, const int64_t* order
     std::vector<double> z(K), change(K);
     for (size_t s = 0; s < n; ++s) {
         const size_t i = size_t(order[s]);
-        data.predict(i, theta, z.data(), prefetch(data, order, s, n, 0));
+        data.predict(i, theta, z.data(), {prefetch(data, order, s, n, 0)});
         data.residual(i, z.data(), change.data());
         for (size_t k = 0; k < K; ++k) change[k] = weight[s] * (change[k] - r[i * K + k]);
         prefetch(data, order, s, n, 1);
@@ -80,7 +80,7 @@ SKVR_ROW_CLONES void sdca_epoch(const Data& data, const int64_t* order, size_t n
         const double q = scale * (squared_norm[i] + intercept_square);
         if (q == 0) continue;  // an empty row
         double z;
-        data.predict(i, theta, &z, ahead);
+        data.predict(i, theta, &z, {ahead});
         const double c = z + q * r[i];
         const double next = (c - Data::Loss::prox(c, q * data.weight[i], data.target(i), z)) / q;
         const double step = -scale * (next - r[i]);

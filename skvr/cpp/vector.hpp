@@ -53,18 +53,17 @@ inline void for_each(size_t n, const Body& body) {
 
 constexpr size_t lanes = 16;  // partial sums of `sum_of`
 
-// Asks for the lines of so many values. A long row is asked for like this, while another is multiplied: all at once its
-// lines would fill the queue of those on their way, and the loads behind them wait.
-template <class T>
-inline void ask_for_lanes(const T* x) {
-    for (size_t l = 0; l < lanes; l += 64 / sizeof(T)) prefetch_line<2>(x + l);
+// Asks for the lines of n values. A long row is asked for like this, bit by bit while others are worked on: all at once
+// its lines would fill the queue of those on their way, and the loads behind them wait.
+template <size_t n, class T>
+inline void ask_for(const T* x) {
+    for (size_t l = 0; l < n; l += 64 / sizeof(T)) prefetch_line<2>(x + l);
 }
 
-// The sum of n numbers, n a power of two, and of term(j) for `rest` < n more j: halved again and again, together with as many
-// of the rest as are that wide. Every width has an array of its own, which the compiler keeps in registers: what was
-// written in one width and is read in another comes from memory, a dozen cycles late.
-template <size_t n, class Term>
-inline double folded(const double* of, const Term& term, size_t j, size_t rest) {
+// The sum of n numbers, n a power of two: halved again and again. Every width has an array of its own, and no branch
+// comes between, so that the compiler keeps them in registers: from memory they would come a dozen cycles late.
+template <size_t n>
+inline double folded(const double* of) {
     if constexpr (n == 1) {
         return of[0];
     } else {
@@ -72,37 +71,46 @@ inline double folded(const double* of, const Term& term, size_t j, size_t rest) 
         double half[width];
 #pragma omp simd
         for (size_t l = 0; l < width; ++l) half[l] = of[l] + of[l + width];
-        if (rest & width) {
-#pragma omp simd
-            for (size_t l = 0; l < width; ++l) half[l] += term(j + l);
-            j += width;
-        }
-        return folded<width>(half, term, j, rest);
+        return folded<width>(half);
     }
 }
 
+// The sum of term(j) for `rest` < 2 width more j: those of `width`, of its half and so on that the rest consists of.
+template <size_t width, class Term>
+inline double sum_of_rest(const Term& term, size_t j, size_t rest) {
+    double sum = 0;
+    if (rest & width) {
+        double of[width];
+#pragma omp simd
+        for (size_t l = 0; l < width; ++l) of[l] = term(j + l);
+        sum = folded<width>(of);
+    }
+    if constexpr (width > 1) sum += sum_of_rest<width / 2>(term, j + (rest & width), rest);
+    return sum;
+}
+
 // The sum of term(j) for j < n, as sixteen partial sums whatever the vector width, added in a fixed order: SSE2, AVX2 and
-// AVX-512 agree bit for bit (the build forbids contraction to fused multiply-add). If it `asks`, then for the lines of
-// `ahead`, of n values too. The loops are marked for vectors: GCC unrolls one of sixteen rounds before it thinks of
-// vectors, and what it then makes of it depends on the lines around.
-template <bool asks = false, class Term, class T = double>
+// AVX-512 agree bit for bit (the build forbids contraction to fused multiply-add). Meanwhile it asks for the lines of
+// `ahead`, for as many as `asked` of sixteen values. The loops are marked for vectors: GCC unrolls one of sixteen rounds
+// before it thinks of vectors, and what it then makes of it depends on the lines around.
+template <size_t asked = 0, class Term, class T = double>
 inline double sum_of(size_t n, const Term& term, [[maybe_unused]] const T* ahead = nullptr) {
     double of[lanes];
 #pragma omp simd
     for (size_t l = 0; l < lanes; ++l) of[l] = 0;
     size_t j = 0;
     for (; j + lanes <= n; j += lanes) {
-        if constexpr (asks) ask_for_lanes(ahead + j);
+        if constexpr (asked > 0) ask_for<asked>(ahead + j / lanes * asked);
 #pragma omp simd
         for (size_t l = 0; l < lanes; ++l) of[l] += term(j + l);
     }
-    if constexpr (asks) prefetch_line<2>(ahead + n - 1);
-    return folded<lanes>(of, term, j, n - j);
+    if constexpr (asked > 0) prefetch_line<2>(ahead + n * asked / lanes - 1);
+    return folded<lanes>(of) + sum_of_rest<lanes / 2>(term, j, n - j);
 }
 
-template <bool asks = false, class T>
+template <size_t asked = 0, class T>
 inline double dot(const T* x, const double* w, size_t n, const T* ahead = nullptr) {
-    return sum_of<asks>(n, [=](size_t j) { return double(x[j]) * w[j]; }, ahead);
+    return sum_of<asked>(n, [=](size_t j) { return double(x[j]) * w[j]; }, ahead);
 }
 
 // An array of n numbers (null: none) for a loop over dense rows, which reads or writes it at every row: a copy that begins
@@ -134,14 +142,23 @@ inline void add_multiple(double a, const T* x, double* out, size_t n) {
     for (size_t j = 0; j < n; ++j) out[j] += a * double(x[j]);
 }
 
-// The same bits as `abreast` calls of add_multiple, but out is read and written once for all of them.
+// The same bits as `abreast` calls of add_multiple, but out is read and written once for all of them. If it `asks`, then
+// for the lines of the two rows `ahead`.
 constexpr size_t abreast = 4;
 
-template <class T>
-inline void add_multiples(const double (&a)[abreast], const T* const* x, double* out, size_t n) {
-    const T *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3];
-    for (size_t j = 0; j < n; ++j)
+template <bool asks = false, class T>
+inline void add_multiples(const double (&a)[abreast], const T* const* x, double* out, size_t n,
+                          [[maybe_unused]] const T* const* ahead = nullptr) {
+    const auto add = [=, &a, x0 = x[0], x1 = x[1], x2 = x[2], x3 = x[3]](size_t j) {
         out[j] = out[j] + a[0] * double(x0[j]) + a[1] * double(x1[j]) + a[2] * double(x2[j]) + a[3] * double(x3[j]);
+    };
+    size_t j = 0;
+    if constexpr (asks)
+        for (const T *y0 = ahead[0], *y1 = ahead[1]; j + lanes <= n; j += lanes) {
+            ask_for<lanes>(y0 + j), ask_for<lanes>(y1 + j);
+            for_each(lanes, [=](size_t l) { add(j + l); });
+        }
+    for_each(n - j, [=](size_t l) { add(j + l); });
 }
 
 // Asks for every second cache line of x, the even or the odd ones: x may be long, and the queue of lines on their way
