@@ -228,7 +228,7 @@ n, p = int(n), int(p)
 X, rng = np.empty((n, p if layout == "dense" else p // 10), dtype), np.random.default_rng(0)
 for first in range(0, n, 1000):  # columns that are alike: of independent ones no matrix might be formed
     X[first : first + 1000] = rng.standard_normal((1000, X.shape[1])) + 3 * rng.standard_normal((1000, 1))
-y = np.digitize(X[:, 0], [0.0] if classes == "2" else [-0.5, 0.5])
+y = np.digitize(X[:, 0], np.quantile(X[:, 0], np.arange(1, int(classes)) / int(classes)))
 size = X.nbytes
 if layout == "csr":  # a tenth of the values are stored, of every row in columns of its own
     columns = 10 * np.arange(p // 10, dtype=np.int32) + rng.integers(0, 10, (n, 1), dtype=np.int32)
@@ -269,6 +269,7 @@ def test_a_fit_needs_a_few_percent_of_the_memory_of_X(solver, tmp_path):
     [
         ("LogisticRegression", "float64", 1000, 2, 1e-4),
         ("LogisticRegression", "float64", 1000, 3, 1e-4),
+        ("LogisticRegression", "float64", 1000, 10, 1e-4),
         ("LogisticRegression", "float32", 1000, 2, 1e-4),
         ("Ridge", "float64", 1000, 2, 1e-4),
         ("Ridge", "float32", 1000, 2, 1e-2),

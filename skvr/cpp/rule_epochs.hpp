@@ -22,31 +22,34 @@ template <class Data>
 SKVR_ROW_CLONES void rule_epoch(const Data& data, Rule& rule, const int64_t* order, size_t n, size_t batch,
                                 const double* eta, double* theta, double* total) {
     const size_t K = data.n_outputs();
-    std::vector<double> z(abreast * K), r(z), a(z), g(data.size());
-    const auto predict = [&](size_t i, double* z_i, Ahead ahead) { data.predict(i, theta, z_i, ahead); };
+    std::vector<double> z(abreast * K), r(z), a(z), zeros(data.size());
+    const auto parameters = for_rows(data, theta), gradient = for_rows(data, zeros.data());
+    double *w = parameters.data, *g = gradient.data;
+    const auto predict = [&](size_t i, double* z_i, Ahead ahead) { data.predict(i, w, z_i, ahead); };
     for (size_t first = 0; first < n; first += batch, eta += K) {
         const size_t m = std::min(batch, n - first);
-        std::fill(g.begin(), g.end(), 0.0);
+        std::fill_n(g, data.size(), 0.0);
         for (size_t t = 0; t < m; t += abreast) {
             const size_t s = first + t, together = std::min(abreast, m - t);
             size_t ahead[abreast];
             group(data, order, s, together, n, predict, 1.0 / double(m), nullptr, z.data(), r.data(), a.data(), ahead);
-            data.add_gradient(order + s, together, a.data(), g.data(), together == abreast ? ahead + abreast / 2 : nullptr);
+            data.add_gradient(order + s, together, a.data(), g, together == abreast ? ahead + abreast / 2 : nullptr);
         }
         data.for_each_coefficient([&](size_t begin, size_t end, size_t k) {
-            for (size_t q = begin; q < end; ++q) g[q] += data.alpha[k] * theta[q];
+            for (size_t q = begin; q < end; ++q) g[q] += data.alpha[k] * w[q];
         });
         rule.begin_step();
         if (std::all_of(eta, eta + K, [&](double e) { return e == eta[0]; })) {
-            rule.update(theta, g.data(), 0, data.n_parameters(), eta[0]);
+            rule.update(w, g, 0, data.n_parameters(), eta[0]);
         } else {  // targets with step sizes of their own
             data.for_each_coefficient([&](size_t begin, size_t end, size_t k) {
-                rule.update(theta, g.data(), begin, end, eta[k]);
+                rule.update(w, g, begin, end, eta[k]);
             });
-            update_intercepts(data, rule, g.data(), eta, theta);
+            update_intercepts(data, rule, g, eta, w);
         }
-        if (total) add_multiple(1.0, theta, total, data.n_parameters());
+        if (total) add_multiple(1.0, w, total, data.n_parameters());
     }
+    parameters.put_back();
 }
 
 // Whether single features are worth looking up: with at most this many features for a non-zero of a batch, vectorised

@@ -6,14 +6,16 @@
 #include <cstdint>
 #include <memory>
 
-// One portable build that runs at the speed of the machine: the compiler clones the function for wider
-// vector units and the loader picks. `flatten` pulls the callees into each clone. Only x86-64 with glibc
-// has the loader's part; elsewhere the macro is empty.
-#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__) && \
-    !defined(__INTEL_COMPILER) && !defined(__NVCOMPILER) && !defined(SKVR_NO_CLONES)
+// One portable build that runs at the speed of the machine: the compiler clones the function for wider vector units and
+// the loader picks. `flatten` pulls the callees into each clone. Only x86-64 with glibc has the loader's part; elsewhere
+// there is one function.
+#if !defined(__GNUC__) || defined(SKVR_NO_CLONES)
+#define SKVR_CLONES
+#elif defined(__x86_64__) && defined(__GLIBC__) && !defined(__clang__) && !defined(__INTEL_COMPILER) && \
+    !defined(__NVCOMPILER)
 #define SKVR_CLONES __attribute__((flatten, target_clones("avx512f", "avx2", "default")))
 #else
-#define SKVR_CLONES
+#define SKVR_CLONES __attribute__((flatten))
 #endif
 
 // For loops over rows. Those over CSR rows go from place to place in memory and have no use for wider vectors: a unit that
@@ -100,11 +102,11 @@ inline double sum_of(size_t n, const Term& term, [[maybe_unused]] const T* ahead
     for (size_t l = 0; l < lanes; ++l) of[l] = 0;
     size_t j = 0;
     for (; j + lanes <= n; j += lanes) {
-        if constexpr (asked > 0) ask_for<asked>(ahead + j / lanes * asked);
+        if constexpr (asked > 0) ask_for<asked>(ahead + j / (lanes / asked));
 #pragma omp simd
         for (size_t l = 0; l < lanes; ++l) of[l] += term(j + l);
     }
-    if constexpr (asked > 0) prefetch_line<2>(ahead + n * asked / lanes - 1);
+    if constexpr (asked > 0) prefetch_line<2>(ahead + n / (lanes / asked) - 1);
     return folded<lanes>(of) + sum_of_rest<lanes / 2>(term, j, n - j);
 }
 

@@ -22,7 +22,7 @@ from skvr.solvers.woodbury import RowFactor, has_fewer_rows, is_cheap_by_rows
 
 KINDS = ("hessian", "nystrom", "diagonal", "none")
 RANK = 50
-SHARED_FACTOR = 16  # how far the classes' eigenvalues may spread that share a Cholesky factor
+SHARED_FACTOR = 64  # how far the classes' eigenvalues may spread that share a Cholesky factor
 TINY = np.finfo(np.float64).tiny
 EPS = np.finfo(np.float64).eps
 
@@ -124,7 +124,7 @@ class Kronecker:
 
     The Hessian is the mean of w_i (diag(p_i) - p_i p_i') (x) x_i x_i'; A is the mean of the first factors, and B that
     of the second, weighted by the trace of the first. The eigenvectors of A decouple the classes into (lambda_k B +
-    alpha)^-1. Eigenvalues from one, l, up to 16 l share its factor: they take l / lambda_k (l B + alpha)^-1, which is
+    alpha)^-1. Eigenvalues from one, l, up to 64 l share its factor: they take l / lambda_k (l B + alpha)^-1, which is
     the inverse for a penalty lambda_k / l times as large. So few factors are kept, usually one.
 
     Where rows are nearly separated, their covariances of the classes are far from independent of the rows, and steps by
