@@ -86,7 +86,7 @@ template <class Data, class Correction>
 inline size_t table_epoch(const Data& data, const int64_t* order, size_t n, Steps<Data> steps, double* theta,
                           double* total, Table table, Correction correction) {
     const size_t K = data.n_outputs();
-    std::vector<double> z(K), r(K), change(K), a(K);
+    PerOutput<Data> z(K), r(K), change(K), a(K);
     Iterate<Data, false> w(data, theta, total, table.sum, table.centre);
     for (size_t s = 0; s < n; ++s) {
         const size_t i = size_t(order[s]);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <type_traits>
 #include <vector>
 
 #include "losses.hpp"
@@ -90,6 +91,20 @@ struct FiniteSum {
         }
     }
 };
+
+// K numbers. The one of a single output is no vector's: the compiler keeps it in a register, whatever is stored meanwhile.
+struct One {
+    double value;
+    explicit One(size_t, double value = 0) : value(value) {}
+    size_t size() const { return 1; }
+    double* data() { return &value; }
+    double* begin() { return &value; }
+    double* end() { return &value + 1; }
+    double& operator[](size_t) { return value; }
+    double operator[](size_t) const { return value; }
+};
+template <class Data>
+using PerOutput = std::conditional_t<Data::Loss::single, One, std::vector<double>>;
 
 // Rows are drawn at random, so no hardware foresees them: the epochs ask for the row that is drawn eight rows later, half
 // of it before a row's prediction and half after; twice as early for what says where the row is; and for its entry in a

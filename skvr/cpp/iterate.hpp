@@ -199,7 +199,7 @@ private:
     // A dense direction, and Q and B for it.
     struct Lazy {
         const double* values;
-        std::vector<double> Q, B;
+        PerOutput<Data> Q, B;
     };
 
     // use(value) with value(j, k) = w: a function of its own for each number of directions
@@ -300,7 +300,7 @@ private:
         steps_since_flush = 0;
     }
 
-    std::vector<double> P, A, rho, eta_over_P, c;
+    PerOutput<Data> P, A, rho, eta_over_P, c;
     std::vector<Lazy> lazy;  // d and e, those that there are
     double smallest_product;
     size_t steps_since_flush = 0, flush_interval;
