@@ -184,17 +184,18 @@ def test_cut_epoch_equals_one_call(method, loss, layout):
         compare(a, d)
 
 
-@each(layout=LAYOUTS, n_rows=[0, 1, 2, 3, 4, 5, 8, 9], method=METHODS)
+@each(layout=LAYOUTS, n_rows=[0, 1, 2, 3, 4, 5, 9, 11, 12, 17], method=METHODS)
 def test_epoch_of_any_length(method, n_rows, layout):
-    # Rows are asked for four steps ahead and added by four: fewer, and what is left over at the end.
+    # Rows are asked for eight and sixteen steps ahead, and taken by four: fewer, and what is left over at the end.
     P = make_problem("softmax")
     order, steps = draw(P, method, n_rows)
     assert_all_close(run(method, P, compiled(P, layout), order, steps), twin(method, P, order, steps))
 
 
 # A step along a dense row goes over w with the next prediction, sixteen coordinates at a time and a rest; and rows of
-# more than 512 bytes, 64 values or 128, are asked for line by line.
-WIDE = ["sgd", "sgd-average", "sgd-search", "minibatch-7", "sag-centred", "saga-nonuniform", "svrg-1", "adam-1"]
+# more than 512 bytes, 64 values or 128, are asked for line by line, of a batch while four are multiplied and added.
+WIDE = ["sgd", "sgd-average", "sgd-search", "minibatch-7", "svrg-1", "svrg-7", "adam-7"]
+WIDE += ["sag-zeros-average", "sag-centred", "saga-nonuniform"]
 
 
 @each(p=[1, 8, 16, 31, 65, 129, 205], dtype=DTYPES, loss=["logistic", "softmax"], method=WIDE)

@@ -39,7 +39,7 @@ struct FiniteSum {
         prefetch_line<3>(weight + i);
     }
 
-    // z = W x_i + b; of long dense rows, asks for the row `ahead` meanwhile
+    // z = W x_i + b; of long dense rows, asks for the row `ahead`, or half of it, meanwhile
     void predict(size_t i, const double* theta, double* z, Ahead ahead = {}) const {
         const size_t K = n_outputs();
         const double* intercept = theta + n_coefficients();

@@ -58,7 +58,7 @@ class Iterate<Data, batched, DenseRows<T>> : IterateState<Data> {
 public:
     Iterate(const Data& data, double* theta, double* total, double* direction = nullptr, const double* centre = nullptr)
         : State{data, nullptr, nullptr, nullptr, nullptr}, w(for_rows(data, theta)), sum(for_rows(data, total)),
-          d(for_rows(data, direction)), e(for_rows(data, centre)), g(data.n_coefficients()) {
+          d(for_rows(data, direction)), e(for_rows(data, centre)), g(batched ? data.n_coefficients() : 0) {
         State::theta = w.data, State::total = sum.data, State::direction = d.data, State::centre = e.data;
     }
 
@@ -72,9 +72,9 @@ public:
         waiting.x = nullptr;
     }
 
-    // g += sum_t a_t x_t' over some rows of a batch, while they are in cache.
+    // g += sum_t a_t x_t' over a group of a batch's rows, while they are in cache.
     void collect(const int64_t* rows, size_t m, const double* a, const size_t* ahead) {
-        data.rows.add(rows, m, a, data.n_outputs(), g.data(), m == abreast ? ahead : nullptr);
+        data.rows.add(rows, m, a, data.n_outputs(), g.data(), ahead);
     }
 
     // `change` (of single rows only) may be null. The arrays are read until the next prediction.

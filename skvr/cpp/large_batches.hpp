@@ -39,7 +39,7 @@ SKVR_CLONES void part_gradient(const Data& data, const int64_t* rows, size_t n, 
         const size_t together = std::min(abreast, n - t);
         size_t ahead[abreast];
         group(data, rows, t, together, n, predict, 1.0 / double(m), subtracted, z + t * K, r + t * K, a.data(), ahead);
-        data.add_gradient(rows + t, together, a.data(), out, together == abreast ? ahead + abreast / 2 : nullptr);
+        data.add_gradient(rows + t, together, a.data(), out, ahead + abreast / 2);
     }
 }
 

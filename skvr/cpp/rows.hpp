@@ -42,7 +42,7 @@ struct DenseRows {
         }
     }
 
-    // Rows of up to 512 bytes are asked for half a row at a time, longer ones line by line while another is predicted. In
+    // Rows of up to 512 bytes are asked for half a row at a time, longer ones line by line while others are worked on. In
     // one beyond 32 KB the hardware sees a stream and runs ahead by itself: to ask for it, too, takes a fifth more time.
     bool is_short() const { return n_features * sizeof(T) <= 512; }
     bool asks_by_line() const { return !is_short() && n_features * sizeof(T) <= 32768; }
@@ -65,7 +65,7 @@ struct DenseRows {
         for (; k < K; ++k) z[k] += dot(row(i), coef + k * n_features, n_features);
     }
 
-    // out_k += sum_t a_tk x_rows[t], added in the order of t. Asks for two rows `ahead`, if there are any.
+    // out_k += sum_t a_tk x_rows[t], added in the order of t. Of `abreast` rows it asks for two `ahead`, if there are any.
     void add(const int64_t* rows, size_t m, const double* a, size_t K, double* out, const size_t* ahead = nullptr) const {
         for (; m >= abreast; m -= abreast, rows += abreast, a += abreast * K) {
             const T* x[abreast];

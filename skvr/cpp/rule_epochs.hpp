@@ -22,8 +22,8 @@ template <class Data>
 SKVR_ROW_CLONES void rule_epoch(const Data& data, Rule& rule, const int64_t* order, size_t n, size_t batch,
                                 const double* eta, double* theta, double* total) {
     const size_t K = data.n_outputs();
-    std::vector<double> z(abreast * K), r(z), a(z), zeros(data.size());
-    const auto parameters = for_rows(data, theta), gradient = for_rows(data, zeros.data());
+    std::vector<double> z(abreast * K), r(z), a(z), storage(data.size());
+    const auto parameters = for_rows(data, theta), gradient = for_rows(data, storage.data());
     double *w = parameters.data, *g = gradient.data;
     const auto predict = [&](size_t i, double* z_i, Ahead ahead) { data.predict(i, w, z_i, ahead); };
     for (size_t first = 0; first < n; first += batch, eta += K) {
@@ -33,7 +33,7 @@ SKVR_ROW_CLONES void rule_epoch(const Data& data, Rule& rule, const int64_t* ord
             const size_t s = first + t, together = std::min(abreast, m - t);
             size_t ahead[abreast];
             group(data, order, s, together, n, predict, 1.0 / double(m), nullptr, z.data(), r.data(), a.data(), ahead);
-            data.add_gradient(order + s, together, a.data(), g, together == abreast ? ahead + abreast / 2 : nullptr);
+            data.add_gradient(order + s, together, a.data(), g, ahead + abreast / 2);
         }
         data.for_each_coefficient([&](size_t begin, size_t end, size_t k) {
             for (size_t q = begin; q < end; ++q) g[q] += data.alpha[k] * w[q];

@@ -77,7 +77,7 @@ inline double folded(const double* of) {
     }
 }
 
-// The sum of term(j) for `rest` < 2 width more j: those of `width`, of its half and so on that the rest consists of.
+// The sum of term(j) for the rest of fewer than 2 width j: as many as `width` if it has them, of its half, and so on.
 template <size_t width, class Term>
 inline double sum_of_rest(const Term& term, size_t j, size_t rest) {
     double sum = 0;
@@ -87,7 +87,7 @@ inline double sum_of_rest(const Term& term, size_t j, size_t rest) {
         for (size_t l = 0; l < width; ++l) of[l] = term(j + l);
         sum = folded<width>(of);
     }
-    if constexpr (width > 1) sum += sum_of_rest<width / 2>(term, j + (rest & width), rest);
+    if constexpr (width > 1) sum += sum_of_rest<width / 2>(term, j + (rest & width), rest % width);
     return sum;
 }
 
@@ -97,6 +97,7 @@ inline double sum_of_rest(const Term& term, size_t j, size_t rest) {
 // before it thinks of vectors, and what it then makes of it depends on the lines around.
 template <size_t asked = 0, class Term, class T = double>
 inline double sum_of(size_t n, const Term& term, [[maybe_unused]] const T* ahead = nullptr) {
+    static_assert(asked == 0 || asked == lanes / 2 || asked == lanes);
     double of[lanes];
 #pragma omp simd
     for (size_t l = 0; l < lanes; ++l) of[l] = 0;
