@@ -106,16 +106,17 @@ struct One {
 template <class Data>
 using PerOutput = std::conditional_t<Data::Loss::single, One, std::vector<double>>;
 
+constexpr size_t rows_ahead = 8;
+
 // Rows are drawn at random, so no hardware foresees them: the epochs ask for the row that is drawn eight rows later, half
 // of it before a row's prediction and half after; twice as early for what says where the row is; and for its entry in a
 // table with K numbers a row. Returns that row, which is asked for meanwhile where rows are dense and long.
 template <class Data>
 inline size_t prefetch(const Data& data, const int64_t* order, size_t s, size_t n, size_t half,
                        const double* table = nullptr) {
-    constexpr size_t ahead = 8;
-    if (half == 0 && s + 2 * ahead < n) data.rows.prefetch_place(size_t(order[s + 2 * ahead]));
-    if (s + ahead >= n) return no_row;
-    const size_t i = size_t(order[s + ahead]);
+    if (half == 0 && s + 2 * rows_ahead < n) data.rows.prefetch_place(size_t(order[s + 2 * rows_ahead]));
+    if (s + rows_ahead >= n) return no_row;
+    const size_t i = size_t(order[s + rows_ahead]);
     data.prefetch(i, half);
     if (table && half == 1) prefetch_line<3>(table + i * data.n_outputs());
     return i;
@@ -147,10 +148,23 @@ inline AtCacheLine<Number> for_rows(const Data& data, Number* parameters) {
     return {parameters, data.size(), !Data::Rows::sparse};
 }
 
+// z = W x_i + b, i = order[s], in a pass over rows in the order of memory. Hardware foresees these, but the processor runs
+// ahead of it, and its own loads take the places of those: longer dense rows are asked for, too.
+template <class Data>
+inline void predict_in_order(const Data& data, const int64_t* order, size_t s, size_t n, const double* theta, double* z) {
+    Ahead ahead;
+    if constexpr (!Data::Rows::sparse)
+        if (data.rows.is_long_in_order() && s + rows_ahead < n) {
+            ahead.row = size_t(order[s + rows_ahead]);
+            data.rows.prefetch(ahead.row, 0), data.rows.prefetch(ahead.row, 1);
+        }
+    data.predict(size_t(order[s]), theta, z, ahead);
+}
+
 template <class Data>
 SKVR_ROW_CLONES void raw_predictions(const Data& data, const int64_t* order, size_t n, const double* theta, double* z) {
     const auto w = for_rows(data, theta);
-    for (size_t s = 0; s < n; ++s) data.predict(size_t(order[s]), w.data, z + size_t(order[s]) * data.n_outputs());
+    for (size_t s = 0; s < n; ++s) predict_in_order(data, order, s, n, w.data, z + size_t(order[s]) * data.n_outputs());
 }
 
 // to_ts = from_st, s < rows
@@ -289,7 +303,7 @@ inline void pass(const Data& data, const int64_t* order, size_t n, const double*
     double* const r = K == 1 ? block.r.data() : numbers.data();
     for (size_t first = 0; first < n; first += block.capacity) {
         block.take(order + first, std::min(block.capacity, n - first));
-        for (size_t s = 0; s < block.m; ++s) data.predict(size_t(block.rows[s]), w.data, z + s * K);
+        for (size_t s = 0; s < block.m; ++s) predict_in_order(data, order, first + s, n, w.data, z + s * K);
         if (K > 1) transpose(z, block.m, K, block.z.data());
         visit(block);
         if (K > 1) transpose(block.r.data(), K, block.m, r);

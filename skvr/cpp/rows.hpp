@@ -45,6 +45,7 @@ struct DenseRows {
     // Rows of up to 512 bytes are asked for half a row at a time, longer ones line by line while others are worked on. In
     // one beyond 32 KB the hardware sees a stream and runs ahead by itself: to ask for it, too, takes a fifth more time.
     bool is_short() const { return n_features * sizeof(T) <= 512; }
+    bool is_long_in_order() const { return n_features * sizeof(T) > 256; }
     bool asks_by_line() const { return !is_short() && n_features * sizeof(T) <= 32768; }
 
     // Asks for what says where the row is, and for half of the row, 0 or 1.
