@@ -184,7 +184,7 @@ def test_cut_epoch_equals_one_call(method, loss, layout):
         compare(a, d)
 
 
-@each(layout=LAYOUTS, n_rows=[0, 1, 2, 3, 4, 5, 9, 11, 12, 17], method=METHODS)
+@each(layout=LAYOUTS, n_rows=[0, 1, 2, 3, 4, 5, 8, 9, 11, 12, 17], method=METHODS)
 def test_epoch_of_any_length(method, n_rows, layout):
     # Rows are asked for eight and sixteen steps ahead, and taken by four: fewer, and what is left over at the end.
     P = make_problem("softmax")
@@ -194,7 +194,7 @@ def test_epoch_of_any_length(method, n_rows, layout):
 
 # A step along a dense row goes over w with the next prediction, sixteen coordinates at a time and a rest; and rows of
 # more than 512 bytes, 64 values or 128, are asked for line by line, of a batch while four are multiplied and added.
-WIDE = ["sgd", "sgd-average", "sgd-search", "minibatch-7", "svrg-1", "svrg-7", "adam-7"]
+WIDE = ["sgd", "sgd-average", "sgd-search", "minibatch-7", "svrg-1", "svrg-7", "adam-1", "adam-7"]
 WIDE += ["sag-zeros-average", "sag-centred", "saga-nonuniform"]
 
 
