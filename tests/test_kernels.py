@@ -193,12 +193,13 @@ def test_epoch_of_any_length(method, n_rows, layout):
 
 
 # A step along a dense row goes over w with the next prediction, sixteen coordinates at a time and a rest; and rows of
-# more than 512 bytes, 64 values or 128, are asked for line by line, of a batch while four are multiplied and added.
+# more than 512 bytes, 64 values or 128, are asked for line by line, of a batch while four are multiplied and added. On 2900
+# values every other step goes backward, whatever it takes beside w.
 WIDE = ["sgd", "sgd-average", "sgd-search", "minibatch-7", "svrg-1", "svrg-7", "adam-1", "adam-7"]
 WIDE += ["sag-zeros-average", "sag-centred", "saga-nonuniform"]
 
 
-@each(p=[1, 8, 16, 31, 65, 129, 205], dtype=DTYPES, loss=["logistic", "softmax"], method=WIDE)
+@each(p=[1, 8, 16, 31, 65, 129, 205, 2900], dtype=DTYPES, loss=["logistic", "softmax"], method=WIDE)
 def test_dense_epoch_over_rows_of_any_width(method, loss, dtype, p):
     P = make_problem(loss, dtype=dtype, p=p)
     order, steps = draw(P, method)
@@ -382,6 +383,20 @@ def test_logistic_loss_is_stable(z, y):
     assert_allclose(value, np.logaddexp(0, -y * z), rtol=RTOL)
     assert_allclose(gradient, [-y * expit(-y * z)], rtol=RTOL)
     assert_allclose(hessian, [[expit(z) * expit(-z)]], rtol=RTOL)
+
+
+def test_the_logistic_residual_of_a_step():
+    """That of a single row, which SAG's table keeps: of every size, on both sides of the limit of the table of exp."""
+    rng = np.random.default_rng(0)
+    edges = np.array([0.0, 1e-300, 1 / 256, 63.9, np.nextafter(64, 0), 64.0, 65.0, 700.0, 708.0, 1e4, 1e300, np.inf])
+    for y in (-1, 1):
+        problem = one_row("logistic", y, 1)
+        for z in np.concatenate([edges, -edges, rng.uniform(-70, 70, 2000), rng.standard_normal(2000), [np.nan]]):
+            table, eta = np.array([np.nan]), np.zeros(1)
+            problem.kernels.sag_epoch(np.zeros(1, dtype=np.int64), eta, np.array([0.0, z]), table, np.zeros(2), 0)
+            with np.errstate(over="ignore"):
+                expected = -y / (1 + np.exp(np.longdouble(y * z)))
+            assert_allclose(table[0], float(expected), rtol=4 * EPS, atol=np.finfo(np.float64).tiny)
 
 
 @each(y=[0, 1, 2], z=[[0, 0, 0], [1, 2, -1], [40, 0, -3], [1e4, 0, -1e4], [1e4, 1e4, 1e4 + 1], [-1e4, -9e3, -1e4]])

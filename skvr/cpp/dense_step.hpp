@@ -63,9 +63,9 @@ SKVR_CLONES void take(const DenseStep<X>& step, size_t n) {
 
 // Returns w . next after the step. Asks for the lines of `ahead`. Inlined: the next step waits for it.
 template <class X>
-inline double take_and_dot(const DenseStep<X>& step, size_t n, const X* next, const X* ahead) {
+inline double take_and_dot(const DenseStep<X>& step, size_t n, const X* next, const X* ahead, bool backward) {
     return step.with_coordinate([=](auto coordinate) {
-        return sum_of<lanes>(n, [=](size_t j) { return double(next[j]) * coordinate(j); }, ahead);
+        return sum_of<lanes>(n, [=](size_t j) { return double(next[j]) * coordinate(j); }, ahead, backward);
     });
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 
@@ -30,6 +31,35 @@ inline double exp_of_nonpositive(double x) {
     bits += exponent << 52;  // p is in [0.7, 1.5] and k >= -1022: the result is a normal number
     std::memcpy(&p, &bits, sizeof bits);
     return negligible ? 0.0 : p;
+}
+
+// exp(a) of whole a, |a| <= largest, and exp(b / steps) of b < steps.
+struct ExponentialTable {
+    static constexpr int largest = 64, log2_steps = 7, steps = 1 << log2_steps;
+    double whole[2 * largest + 1], part[steps];
+    ExponentialTable() {
+        const auto exp = [](double x) { return x <= 0 ? exp_of_nonpositive(x) : 1 / exp_of_nonpositive(-x); };
+        for (int a = -largest; a <= largest; ++a) whole[largest + a] = exp(a);
+        for (int b = 0; b < steps; ++b) part[b] = exp(double(b) / steps);
+    }
+};
+inline const ExponentialTable exponential_table;
+
+// exp(x) of a single x for which a stochastic step waits, to 3 units in the last place: less than half as many operations
+// one after the other as above, but reads of a table, which do not vectorise. x = a + b / steps + d with
+// |d| <= 1 / (2 steps), and exp(d) by Taylor's polynomial of degree 5. P. T. P. Tang (1989), "Table-driven implementation
+// of the exponential function in IEEE floating-point arithmetic".
+inline double single_exp(double x) {
+    constexpr int largest = ExponentialTable::largest, steps = ExponentialTable::steps;
+    if (!(std::fabs(x) < largest)) return x <= 0 ? exp_of_nonpositive(x) : 1 / exp_of_nonpositive(-x);
+    constexpr double to_step = 6755399441055744.0 / steps;  // adding it rounds to a multiple of 1 / steps
+    const double shifted = x + to_step, d = x - (shifted - to_step), d2 = d * d;
+    uint64_t bits;
+    std::memcpy(&bits, &shifted, sizeof bits);
+    const int32_t multiple = int32_t(uint32_t(bits));  // steps a + b
+    const int32_t a = multiple >> ExponentialTable::log2_steps, b = multiple & (steps - 1);
+    const double at = exponential_table.whole[largest + a] * exponential_table.part[b];
+    return at + at * ((d + 0.5 * d2) + d2 * d * ((1.0 / 6 + 1.0 / 24 * d) + 1.0 / 120 * d2));
 }
 
 // -log(1 - c) for 0 <= c <= 1/2, to 2 units in the last place, small c included: 2 artanh(s) with s = c / (2 - c), or,

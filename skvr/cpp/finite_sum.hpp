@@ -49,9 +49,13 @@ struct FiniteSum {
 
     // r = weight_i dloss/dz: the gradient of the row's weighted loss is r_k x_i
     void residual(size_t i, const double* z, double* r) const {
-        const size_t K = n_outputs();
-        Loss::gradients(z, target(i), 1, K, r);
-        for (size_t k = 0; k < K; ++k) r[k] *= weight[i];
+        if constexpr (Loss::single) {
+            r[0] = Loss::residual(z[0], *target(i), weight[i]);
+        } else {
+            const size_t K = n_outputs();
+            Loss::gradients(z, target(i), 1, K, r);
+            for (size_t k = 0; k < K; ++k) r[k] *= weight[i];
+        }
     }
 
     // The residuals of up to `abreast` rows. Those of one output are computed side by side.

@@ -58,7 +58,10 @@ class Iterate<Data, batched, DenseRows<T>> : IterateState<Data> {
 public:
     Iterate(const Data& data, double* theta, double* total, double* direction = nullptr, const double* centre = nullptr)
         : State{data, nullptr, nullptr, nullptr, nullptr}, w(for_rows(data, theta)), sum(for_rows(data, total)),
-          d(for_rows(data, direction)), e(for_rows(data, centre)), g(batched ? data.n_coefficients() : 0) {
+          d(for_rows(data, direction)), e(for_rows(data, centre)),
+          turns(data.rows.n_features * (2 * sizeof(T) + sizeof(double) * (1 + !!total + !!direction + !!centre)) >
+                nearest_cache),
+          g(batched ? data.n_coefficients() : 0) {
         State::theta = w.data, State::total = sum.data, State::direction = d.data, State::centre = e.data;
     }
 
@@ -66,9 +69,12 @@ public:
         if (batched || !waiting.x) return data.predict(i, theta, z, ahead);
         const T* x = data.rows.row(i);
         const bool asks = ahead.row != no_row && data.rows.asks_by_line();
-        for (size_t k = 0; k < data.n_outputs(); ++k)
-            z[k] = theta[data.n_coefficients() + k] + take_and_dot(waiting_step(k), data.rows.n_features, x,
-                                                                   asks && k == 0 ? data.rows.row(ahead.row) : x);
+        for (size_t k = 0; k < data.n_outputs(); ++k) {
+            const T* asked = asks && k == 0 ? data.rows.row(ahead.row) : x;
+            z[k] = theta[data.n_coefficients() + k];
+            z[k] += take_and_dot(waiting_step(k), data.rows.n_features, x, asked, backward);
+            backward = turns && !backward;
+        }
         waiting.x = nullptr;
     }
 
@@ -120,6 +126,12 @@ private:
 
     const AtCacheLine<double> w, sum, d;
     const AtCacheLine<const double> e;
+    // Bytes: a little less than the nearest cache of 48 KB of the processor that this was measured on. Where a step touches
+    // more, every other one goes backward, and begins with what the last has just touched. Were all to go forward,
+    // whatever one needs would have left the cache before.
+    static constexpr size_t nearest_cache = 44 * 1024;
+    const bool turns;
+    bool backward = false;
     Step waiting;
     std::vector<double> g;  // the loss gradient of a batch
 };

@@ -4,7 +4,8 @@
 // output, known to the compiler. All but `prox` take m <= `block_rows` rows at a time, and of these the numbers of one
 // output side by side, z_k of row s at k m + s: loops over the rows vectorise, however few the outputs are. `values` are
 // told the gradients r, which saves them from starting anew; `add_curvatures` adds the sum over the rows, weighted.
-// `prox` is argmin_u 1/2 (u - c)^2 + step loss(u), found from a guess.
+// `prox` is argmin_u 1/2 (u - c)^2 + step loss(u), found from a guess. `residual` is the gradient of a single row, weighted:
+// a step along one row waits for it.
 #pragma once
 
 #include <algorithm>
@@ -40,6 +41,7 @@ struct Logistic {
             r[s] = -y[s] * (margin > 0 ? e : 1.0) / (1 + e);
         });
     }
+    static double residual(double z, double y, double weight) { return -y * weight / (1 + single_exp(y * z)); }
     static void add_curvatures(const double* z, const double* weight, size_t m, size_t, double* h) {
         std::vector<double> curvature(m);
         for (size_t s = 0; s < m; ++s) {
@@ -61,7 +63,7 @@ struct Logistic {
             low = std::max(low, 0.0);
         double m = std::clamp(y[0] * guess, low, high);
         for (int iteration = 0; iteration < 60; ++iteration) {
-            const double e = exp_of_nonpositive(-std::fabs(m)), inverse = 1 / (1 + e), last = m;
+            const double e = single_exp(-std::fabs(m)), inverse = 1 / (1 + e), last = m;
             const double small = e * inverse, sigmoid = m > 0 ? small : inverse;  // 1 / (1 + e^m)
             const double excess = m - target - step * sigmoid, curvature = step * (small * inverse), slope = 1 + curvature;
             const double half_bend = 0.5 * curvature * (2 * sigmoid - 1);  // of the slope's derivative
@@ -162,6 +164,7 @@ struct Squared {
     static void gradients(const double* z, const double* y, size_t m, size_t K, double* r) {
         for (size_t t = 0; t < m * outputs(K); ++t) r[t] = z[t] - y[t];
     }
+    static double residual(double z, double y, double weight) { return weight * (z - y); }
     static void add_curvatures(const double*, const double* weight, size_t m, size_t, double* h) {
         h[0] += sum_of(m, [=](size_t s) { return weight[s]; });
     }

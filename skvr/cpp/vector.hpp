@@ -92,23 +92,25 @@ inline double sum_of_rest(const Term& term, size_t j, size_t rest) {
 }
 
 // The sum of term(j) for j < n, as sixteen partial sums whatever the vector width, added in a fixed order: SSE2, AVX2 and
-// AVX-512 agree bit for bit (the build forbids contraction to fused multiply-add). Meanwhile it asks for the lines of
-// `ahead`, for as many as `asked` of sixteen values. The loops are marked for vectors: GCC unrolls one of sixteen rounds
-// before it thinks of vectors, and what it then makes of it depends on the lines around.
+// AVX-512 agree bit for bit (the build forbids contraction to fused multiply-add). `backward`: from the last sixteen to the
+// first, and then the rest. Meanwhile it asks for the lines of `ahead`, for as many as `asked` of sixteen values. The loops
+// are marked for vectors: GCC unrolls one of sixteen rounds before it thinks of vectors, and what it then makes of it
+// depends on the lines around.
 template <size_t asked = 0, class Term, class T = double>
-inline double sum_of(size_t n, const Term& term, [[maybe_unused]] const T* ahead = nullptr) {
+inline double sum_of(size_t n, const Term& term, [[maybe_unused]] const T* ahead = nullptr, bool backward = false) {
     static_assert(asked == 0 || asked == lanes / 2 || asked == lanes);
     double of[lanes];
 #pragma omp simd
     for (size_t l = 0; l < lanes; ++l) of[l] = 0;
-    size_t j = 0;
-    for (; j + lanes <= n; j += lanes) {
+    const size_t whole = n - n % lanes, before = size_t(0) - lanes;  // the first sixteen, which wraps around to 0
+    const size_t end = backward ? before : whole, stride = backward ? before : lanes;
+    for (size_t j = backward ? whole - lanes : 0; j != end; j += stride) {
         if constexpr (asked > 0) ask_for<asked>(ahead + j / (lanes / asked));
 #pragma omp simd
         for (size_t l = 0; l < lanes; ++l) of[l] += term(j + l);
     }
     if constexpr (asked > 0) prefetch_line<2>(ahead + n / (lanes / asked) - 1);
-    return folded<lanes>(of) + sum_of_rest<lanes / 2>(term, j, n - j);
+    return folded<lanes>(of) + sum_of_rest<lanes / 2>(term, whole, n - whole);
 }
 
 template <size_t asked = 0, class T>
