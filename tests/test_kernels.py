@@ -193,8 +193,8 @@ def test_epoch_of_any_length(method, n_rows, layout):
 
 
 # A step along a dense row goes over w with the next prediction, sixteen coordinates at a time and a rest; and rows of
-# more than 512 bytes, 64 values or 128, are asked for line by line, of a batch while four are multiplied and added. On 2900
-# values every other step goes backward, whatever it takes beside w.
+# more than 512 bytes, 64 values or 128, are asked for line by line, of a batch while four are multiplied and added. Of
+# 2900 values every other step goes backward, whatever it takes beside w.
 WIDE = ["sgd", "sgd-average", "sgd-search", "minibatch-7", "svrg-1", "svrg-7", "adam-1", "adam-7"]
 WIDE += ["sag-zeros-average", "sag-centred", "saga-nonuniform"]
 
