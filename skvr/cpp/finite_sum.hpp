@@ -110,9 +110,9 @@ struct One {
 template <class Data>
 using PerOutput = std::conditional_t<Data::Loss::single, One, std::vector<double>>;
 
-constexpr size_t rows_ahead = 8;
+constexpr size_t rows_ahead = 12;
 
-// Rows are drawn at random, so no hardware foresees them: the epochs ask for the row that is drawn eight rows later, half
+// Rows are drawn at random, so no hardware foresees them: the epochs ask for the row that is drawn twelve rows later, half
 // of it before a row's prediction and half after; twice as early for what says where the row is; and for its entry in a
 // table with K numbers a row. Returns that row, which is asked for meanwhile where rows are dense and long.
 template <class Data>

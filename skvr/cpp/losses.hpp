@@ -1,11 +1,11 @@
 // The losses as functions of a row's K raw predictions z: value, gradient and curvature in z.
 //
-// Every formula holds for raw predictions of any size: no exp of a positive number, no log of a difference. `single`: one
-// output, known to the compiler. All but `prox` take m <= `block_rows` rows at a time, and of these the numbers of one
-// output side by side, z_k of row s at k m + s: loops over the rows vectorise, however few the outputs are. `values` are
-// told the gradients r, which saves them from starting anew; `add_curvatures` adds the sum over the rows, weighted.
-// `prox` is argmin_u 1/2 (u - c)^2 + step loss(u), found from a guess. `residual` is the gradient of a single row, weighted:
-// a step along one row waits for it.
+// Every formula holds for raw predictions of any size: an exp of a positive number stands in a denominator alone, no log
+// is of a difference. `single`: one output, known to the compiler. Most take m <= `block_rows` rows at a time, and of these
+// the numbers of one output side by side, z_k of row s at k m + s: loops over the rows vectorise, however few the outputs
+// are. `values` are told the gradients r, which saves them from starting anew; `add_curvatures` adds the sum over the rows,
+// weighted. Of one row and one output, `residual` is the weighted gradient, for which a step along one row waits, and
+// `prox` is argmin_u 1/2 (u - c)^2 + step loss(u), found from a guess.
 #pragma once
 
 #include <algorithm>

@@ -55,11 +55,11 @@ inline void for_each(size_t n, const Body& body) {
 
 constexpr size_t lanes = 16;  // partial sums of `sum_of`
 
-// Asks for the lines of n values. A long row is asked for like this, bit by bit while others are worked on: all at once
-// its lines would fill the queue of those on their way, and the loads behind them wait.
+// Asks for the lines of n values, to L1. A long row is asked for like this, bit by bit while others are worked on: all at
+// once its lines would fill the queue of those on their way, and the loads behind them wait.
 template <size_t n, class T>
 inline void ask_for(const T* x) {
-    for (size_t l = 0; l < n; l += 64 / sizeof(T)) prefetch_line<2>(x + l);
+    for (size_t l = 0; l < n; l += 64 / sizeof(T)) prefetch_line<3>(x + l);
 }
 
 // The sum of n numbers, n a power of two: halved again and again. Every width has an array of its own, and no branch
@@ -102,14 +102,13 @@ inline double sum_of(size_t n, const Term& term, [[maybe_unused]] const T* ahead
     double of[lanes];
 #pragma omp simd
     for (size_t l = 0; l < lanes; ++l) of[l] = 0;
-    const size_t whole = n - n % lanes, before = size_t(0) - lanes;  // the first sixteen, which wraps around to 0
-    const size_t end = backward ? before : whole, stride = backward ? before : lanes;
-    for (size_t j = backward ? whole - lanes : 0; j != end; j += stride) {
+    const size_t whole = n - n % lanes, stride = backward ? size_t(0) - lanes : lanes;
+    for (size_t j = backward ? whole - lanes : 0; j < whole; j += stride) {  // what is below 0 wraps around
         if constexpr (asked > 0) ask_for<asked>(ahead + j / (lanes / asked));
 #pragma omp simd
         for (size_t l = 0; l < lanes; ++l) of[l] += term(j + l);
     }
-    if constexpr (asked > 0) prefetch_line<2>(ahead + n / (lanes / asked) - 1);
+    if constexpr (asked > 0) prefetch_line<3>(ahead + n / (lanes / asked) - 1);
     return folded<lanes>(of) + sum_of_rest<lanes / 2>(term, whole, n - whole);
 }
 
