@@ -179,8 +179,8 @@ def test_cut_epoch_equals_one_call(method, loss, layout):
     order, steps = draw(P, method)
     whole = run(method, P, problem, order, steps)
     cut = run(method, P, problem, order, steps, cuts=(len(steps) // 3, len(steps) // 3 + 1))
-    # The end of a call brings the lazy coordinates of CSR rows up to date, which rounds them. (And every call goes forward
-    # first along wide dense rows, whose sums are then added in another order.)
+    # The end of a call brings the lazy coordinates of CSR rows up to date, which rounds them. (Along wide dense rows
+    # every call first goes forward, and their sums are then added in another order.)
     compare = assert_array_equal if layout == "dense" or method in ADAPTIVE else assert_close
     for a, d in zip(cut, whole, strict=True):
         compare(a, d)
@@ -203,7 +203,7 @@ WIDE += ["sag-zeros-average", "sag-centred", "saga-nonuniform"]
 
 @each(p=[1, 8, 16, 31, 65, 129, 205, 4100, 4112], dtype=DTYPES, loss=["logistic", "softmax"], method=WIDE)
 def test_dense_epoch_over_rows_of_any_width(method, loss, dtype, p):
-    # Rows whose length does not grow with p: long ones are fitted by one step, and a line search then compares roundings.
+    # Rows whose length does not grow with p: long ones are fitted by a step, and a line search then compares roundings.
     P = make_problem(loss, dtype=dtype, p=p, scale=min(1.0, np.sqrt(N_FEATURES / p)))
     order, steps = draw(P, method)
     assert_all_close(run(method, P, compiled(P, dtype=dtype), order, steps), twin(method, P, order, steps))
