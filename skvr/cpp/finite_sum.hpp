@@ -49,13 +49,7 @@ struct FiniteSum {
 
     // r = weight_i dloss/dz: the gradient of the row's weighted loss is r_k x_i
     void residual(size_t i, const double* z, double* r) const {
-        if constexpr (Loss::single) {
-            r[0] = Loss::residual(z[0], *target(i), weight[i]);
-        } else {
-            const size_t K = n_outputs();
-            Loss::gradients(z, target(i), 1, K, r);
-            for (size_t k = 0; k < K; ++k) r[k] *= weight[i];
-        }
+        Loss::residual(z, target(i), weight[i], n_outputs(), r);
     }
 
     // The residuals of up to `abreast` rows. Those of one output are computed side by side.

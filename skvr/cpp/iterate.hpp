@@ -28,17 +28,19 @@ struct IterateState {
                         double centre_share) {
         const size_t K = data.n_outputs(), first = data.n_coefficients();
         if (data.fit_intercept) {
+            double* b = theta + first;
             for (size_t k = 0; k < K; ++k) {
                 double sum = 0;
                 for (size_t t = 0; t < m; ++t) sum += a[t * K + k];
-                if (direction) {
-                    double& d = direction[first + k];
-                    if (change) d += change[k];
-                    sum += share * d;
-                }
-                if (centre) sum += centre_share * centre[first + k];
-                theta[first + k] -= eta[k] * sum;
+                b[k] -= eta[k] * sum;
             }
+            // Loops of their own: within the first, vectors of AVX read what is absent with a mask, hundreds of cycles long.
+            const auto step_along = [=](const double* values, double share) {
+                for (size_t k = 0; k < K; ++k) b[k] -= eta[k] * share * values[k];
+            };
+            if (change) add_multiple(1.0, change, direction + first, K);
+            if (direction) step_along(direction + first, share);
+            if (centre) step_along(centre + first, centre_share);
         }
         if (total) add_multiple(1.0, theta + first, total + first, K);
     }

@@ -4,7 +4,7 @@
 // is of a difference. `single`: one output, known to the compiler. Most take m <= `block_rows` rows at a time, and of these
 // the numbers of one output side by side, z_k of row s at k m + s: loops over the rows vectorise, however few the outputs
 // are. `values` are told the gradients r, which saves them from starting anew; `add_curvatures` adds the sum over the rows,
-// weighted. Of one row and one output, `residual` is the weighted gradient, for which a step along one row waits, and
+// weighted. `residual` is the weighted gradient of one row, for which a step along it waits. Of one row and one output,
 // `prox` is argmin_u 1/2 (u - c)^2 + step loss(u), found from a guess.
 #pragma once
 
@@ -41,7 +41,9 @@ struct Logistic {
             r[s] = -y[s] * (margin > 0 ? e : 1.0) / (1 + e);
         });
     }
-    static double residual(double z, double y, double weight) { return -y * weight / (1 + single_exp(y * z)); }
+    static void residual(const double* z, const double* y, double weight, size_t, double* r) {
+        r[0] = -y[0] * weight / (1 + single_exp(y[0] * z[0]));
+    }
     static void add_curvatures(const double* z, const double* weight, size_t m, size_t, double* h) {
         std::vector<double> curvature(m);
         for (size_t s = 0; s < m; ++s) {
@@ -107,6 +109,18 @@ struct Softmax {
         for (size_t k = 0; k < K; ++k)
             for_each(m, [=, &others](size_t s) { r[k * m + s] = y[s] == double(k) ? -others[s] : r[k * m + s]; });
     }
+    static void residual(const double* z, const double* y, double weight, size_t K, double* r) {
+        double top = z[0], others = 0;
+        for (size_t k = 1; k < K; ++k) top = top < z[k] ? z[k] : top;
+        const size_t own = size_t(y[0]);
+        for (size_t k = 0; k < K; ++k) {
+            r[k] = single_exp(z[k] - top);
+            others += k == own ? 0.0 : r[k];
+        }
+        const double share = weight / (others + r[own]);
+        for (size_t k = 0; k < K; ++k) r[k] *= share;
+        r[own] = -others * share;
+    }
     // -log p_own = -log(1 - |r_own|), and where that would lose digits (z_top - z_own) - log p_top.
     static void values(const double* z, const double* y, const double* r, size_t m, size_t K, double* value) {
         double z_own[block_rows], others[block_rows], z_other[block_rows], p_other[block_rows];
@@ -164,7 +178,9 @@ struct Squared {
     static void gradients(const double* z, const double* y, size_t m, size_t K, double* r) {
         for (size_t t = 0; t < m * outputs(K); ++t) r[t] = z[t] - y[t];
     }
-    static double residual(double z, double y, double weight) { return weight * (z - y); }
+    static void residual(const double* z, const double* y, double weight, size_t K, double* r) {
+        for (size_t k = 0; k < outputs(K); ++k) r[k] = weight * (z[k] - y[k]);
+    }
     static void add_curvatures(const double*, const double* weight, size_t m, size_t, double* h) {
         h[0] += sum_of(m, [=](size_t s) { return weight[s]; });
     }

@@ -14,7 +14,7 @@ class Schedule:
 
     def steps(self, k, n_steps, epoch, short=1.0):
         """Return what a kernel takes as its next steps: their sizes, flat (n_steps x n_outputs), the last `short`."""
-        sizes = np.array(self(np.arange(k, k + n_steps, dtype=np.float64), epoch))
+        sizes = np.array(self(np.arange(k, k + n_steps, dtype=np.float64), epoch), order="C")
         sizes[-1:] *= short
         return sizes.ravel()
 
@@ -36,9 +36,9 @@ class PLSchedule(Schedule):
     mu: np.ndarray
     k0: np.ndarray
 
-    def __call__(self, k, epoch):
-        u = 1 / (k[:, None] + (self.k0 + 1))
-        return (2 - u) * u / (2 * self.mu)  # in this form nothing overflows
+    def __call__(self, k, epoch):  # an output after the other: NumPy's loops are then as long as k
+        u = 1 / (k + (self.k0 + 1)[:, None])
+        return ((2 - u) * u / (2 * self.mu[:, None])).T  # in this form nothing overflows
 
     @classmethod
     def entered_at(cls, step_size, mu):
@@ -60,7 +60,7 @@ class InverseScalingSchedule(Schedule):
 
     def __call__(self, k, epoch):
         with np.errstate(over="ignore"):
-            return self.step_size / (1 + self.decay * k[:, None]) ** self.power
+            return (self.step_size[:, None] / (1 + self.decay * k) ** self.power).T
 
 
 @dataclass
