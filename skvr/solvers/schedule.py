@@ -8,13 +8,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+STEPS_TOGETHER = 2**13  # arrays of many more are new pages whenever they are made: longer than the arithmetic
+
 
 class Schedule:
     """The step sizes of one fit."""
 
     def steps(self, k, n_steps, epoch, short=1.0):
         """Return what a kernel takes as its next steps: their sizes, flat (n_steps x n_outputs), the last `short`."""
-        sizes = np.array(self(np.arange(k, k + n_steps, dtype=np.float64), epoch), order="C")
+        starts = range(k, k + n_steps, STEPS_TOGETHER)
+        numbers = (np.arange(first, min(first + STEPS_TOGETHER, k + n_steps), dtype=np.float64) for first in starts)
+        sizes = np.concatenate([np.ascontiguousarray(self(some, epoch)) for some in numbers])
         sizes[-1:] *= short
         return sizes.ravel()
 
