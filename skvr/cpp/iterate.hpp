@@ -35,8 +35,8 @@ struct IterateState {
                 b[k] -= eta[k] * sum;
             }
             // Loops of their own: within the first, vectors of AVX read what is absent with a mask, hundreds of cycles long.
-            const auto step_along = [=](const double* values, double share) {
-                for (size_t k = 0; k < K; ++k) b[k] -= eta[k] * share * values[k];
+            const auto step_along = [=](const double* values, double multiple) {
+                for (size_t k = 0; k < K; ++k) b[k] -= eta[k] * multiple * values[k];
             };
             if (change) add_multiple(1.0, change, direction + first, K);
             if (direction) step_along(direction + first, share);
