@@ -388,18 +388,36 @@ def test_logistic_loss_is_stable(z, y):
     assert_allclose(hessian, [[expit(z) * expit(-z)]], rtol=RTOL)
 
 
+def residual_of_a_step(problem, z):
+    """Return that of the first row at raw predictions z, as SAG's table keeps it."""
+    table, theta = np.full(len(z), np.nan), np.append(np.zeros(len(z)), z)
+    problem.kernels.sag_epoch(np.zeros(1, dtype=np.int64), np.zeros(len(z)), theta, table, problem.zeros(), 0)
+    return table
+
+
 def test_the_logistic_residual_of_a_step():
-    """That of a single row, which SAG's table keeps: of every size, on both sides of the limit of the table of exp."""
+    """Of every size, on both sides of the limit of the table of exp."""
     rng = np.random.default_rng(0)
     edges = np.array([0.0, 1e-300, 1 / 256, 63.9, np.nextafter(64, 0), 64.0, 65.0, 700.0, 708.0, 1e4, 1e300, np.inf])
     for y in (-1, 1):
         problem = one_row("logistic", y, 1)
         for z in np.concatenate([edges, -edges, rng.uniform(-70, 70, 2000), rng.standard_normal(2000), [np.nan]]):
-            table, eta = np.array([np.nan]), np.zeros(1)
-            problem.kernels.sag_epoch(np.zeros(1, dtype=np.int64), eta, np.array([0.0, z]), table, np.zeros(2), 0)
             with np.errstate(over="ignore"):
                 expected = -y / (1 + np.exp(np.longdouble(y * z)))
-            assert_allclose(table[0], float(expected), rtol=4 * EPS, atol=np.finfo(np.float64).tiny)
+            actual = residual_of_a_step(problem, np.array([z]))
+            assert_allclose(actual, float(expected), rtol=4 * EPS, atol=np.finfo(np.float64).tiny)
+
+
+@each(y=[0, 1, 2], size=[1e-3, 1.0, 30.0, 100.0, 1e4], bad=[None, np.nan, np.inf])
+def test_the_softmax_residual_of_a_step(y, size, bad):
+    """As the passes over blocks have it; nan where a raw prediction is nan or infinite."""
+    problem = one_row("softmax", y, 3)
+    for z in size * np.random.default_rng(0).standard_normal((100, 3)):
+        if bad is None:
+            assert_allclose(residual_of_a_step(problem, z), problem.residual(z), rtol=16 * EPS)
+        else:
+            z[1] = bad
+            assert np.isnan(residual_of_a_step(problem, z)).all()
 
 
 @each(y=[0, 1, 2], z=[[0, 0, 0], [1, 2, -1], [40, 0, -3], [1e4, 0, -1e4], [1e4, 1e4, 1e4 + 1], [-1e4, -9e3, -1e4]])

@@ -10,12 +10,12 @@
 namespace skvr {
 
 constexpr double log_2 = 0.69314718055994531;
+constexpr double to_integer = 6755399441055744.0;  // 1.5 * 2^52: adding it rounds to an integer in the last bits
 
 // exp(x) for x <= 0, to 1 unit in the last place, and 0 below -708, where the results would be subnormal. Cody and
 // Waite's reduction x = k log 2 + r with |r| <= log(2)/2, Taylor's polynomial of degree 13 in r, and 2^k by its bits.
 inline double exp_of_nonpositive(double x) {
     constexpr double log2_e = 1.4426950408889634, high = 6.93147180369123816490e-01, low = 1.90821492927058770002e-10;
-    constexpr double to_integer = 6755399441055744.0;  // 1.5 * 2^52: adding it rounds to an integer in the last bits
     const bool negligible = x < -708.0;
     x = std::max(x, -708.0);
     const double shifted = x * log2_e + to_integer, k = shifted - to_integer;
@@ -54,7 +54,7 @@ inline const ExponentialTable exponential_table;
 inline double single_exp(double x) {
     constexpr int largest = ExponentialTable::largest, steps = ExponentialTable::steps;
     if (!(std::fabs(x) < largest)) return exp_of_any(x);
-    constexpr double to_step = 6755399441055744.0 / steps;  // adding it rounds to a multiple of 1 / steps
+    constexpr double to_step = to_integer / steps;  // adding it rounds to a multiple of 1 / steps
     const double shifted = x + to_step, d = x - (shifted - to_step), d2 = d * d;
     uint64_t bits;
     std::memcpy(&bits, &shifted, sizeof bits);

@@ -34,7 +34,7 @@ struct IterateState {
                 for (size_t t = 0; t < m; ++t) sum += a[t * K + k];
                 b[k] -= eta[k] * sum;
             }
-            // Loops of their own: within the first, vectors of AVX read what is absent with a mask, hundreds of cycles long.
+            // Loops of their own: within the first, AVX would read what is absent under a mask, hundreds of cycles long.
             const auto step_along = [=](const double* values, double multiple) {
                 for (size_t k = 0; k < K; ++k) b[k] -= eta[k] * multiple * values[k];
             };
@@ -124,17 +124,18 @@ private:
                 1 - eta * data.alpha[k], eta * a, eta * share, eta * centre_share, change};
     }
 
-    const AtCacheLine<double> w, sum, d;
-    const AtCacheLine<const double> e;
     // The bytes of one output that a step touches: two rows, and w with whatever goes with it.
     static size_t touched(const Data& data, const double* total, const double* direction, const double* centre) {
         const size_t vectors = 1 + (total != nullptr) + (direction != nullptr) + (centre != nullptr);
         return data.rows.n_features * (2 * sizeof(T) + vectors * sizeof(double));
     }
 
-    // Where that is more than the nearest cache holds, every other loop over w goes backward, and begins with what the last
-    // has just touched: were all to go forward, whatever one needs would have left the cache before. The first of a call
-    // goes forward. Less than 48 KB, the cache where this was measured; to turn in a cache that holds all costs up to 1.3.
+    const AtCacheLine<double> w, sum, d;
+    const AtCacheLine<const double> e;
+    // Where what a step touches is more than the nearest cache holds, every other loop over w goes backward, and begins with
+    // what the last has just touched: were all to go forward, whatever one needs would have left the cache before. The first
+    // of a call goes forward. Less than 48 KB, the cache where this was measured; to turn in one that holds all costs up to
+    // 1.3.
     static constexpr size_t nearest_cache = 44 * 1024;
     const bool turns;
     bool backward = false;

@@ -109,6 +109,7 @@ struct Softmax {
         for (size_t k = 0; k < K; ++k)
             for_each(m, [=, &others](size_t s) { r[k * m + s] = y[s] == double(k) ? -others[s] : r[k * m + s]; });
     }
+    // The same of one row; loops made for a block would take as long as the rest of a step.
     static void residual(const double* z, const double* y, double weight, size_t K, double* r) {
         double top = z[0], others = 0;
         for (size_t k = 1; k < K; ++k) top = top < z[k] ? z[k] : top;
