@@ -132,10 +132,9 @@ private:
 
     const AtCacheLine<double> w, sum, d;
     const AtCacheLine<const double> e;
-    // Where what a step touches is more than the nearest cache holds, every other loop over w goes backward, and begins with
-    // what the last has just touched: were all to go forward, whatever one needs would have left the cache before. The first
-    // of a call goes forward. Less than 48 KB, the cache where this was measured; to turn in one that holds all costs up to
-    // 1.3.
+    // Where what a step touches is more than the nearest cache holds, every other loop over w goes backward and begins with
+    // what the last has just touched: if all went forward, whatever one needs would have left the cache before. The first
+    // of a call goes forward. Less than 48 KB, the cache where this was measured; turning in one that holds all costs 1.3.
     static constexpr size_t nearest_cache = 44 * 1024;
     const bool turns;
     bool backward = false;
