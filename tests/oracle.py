@@ -65,11 +65,12 @@ class Long:
             sigma = np.where(t > 0, 1, e) / (1 + e)  # the probability of the other class
             value = np.maximum(t, 0) + np.log1p(e)
             return (share * value).sum(axis=0), -share * self.y[:, None] * sigma, (share * e / (1 + e) ** 2)[:, :, None]
+        largest = np.eye(z.shape[1], dtype=bool)[z.argmax(axis=1)]
         z = z - z.max(axis=1, keepdims=True)
         e = np.exp(z)
-        total = e.sum(axis=1, keepdims=True)
-        q = e / total
-        value = np.log(total[:, 0]) - (z * self.own).sum(axis=1)
+        others = np.where(largest, 0, e).sum(axis=1)  # log(1 + others) would round to 1, which may be 1000 F
+        q = e / (1 + others[:, None])
+        value = np.log1p(others) - (z * self.own).sum(axis=1)
         h = q[:, :, None] * np.eye(z.shape[1]) - q[:, :, None] * q[:, None, :]
         return (self.share @ value)[None], share * (q - self.own), share[:, :, None] * h
 

@@ -8,6 +8,7 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import EPS, EPS_LONG, Long, assert_right_or_warned, gradient_error, parameters, problem_of
+from reference import Problem
 from scipy.optimize import minimize_scalar
 from sklearn.exceptions import ConvergenceWarning
 
@@ -75,6 +76,15 @@ def test_the_judge_is_exact(fit):
     alpha = P.alpha if P.loss == "squared" else P.alpha[:1]
     own = np.sqrt(2 * alpha * np.finfo(np.float64).eps * F.objective(x))
     assert np.all(np.sqrt(F.gradient_square(x)) <= own + gradient_error(P, x) * EPS_LONG / EPS)
+
+
+@pytest.mark.parametrize("z", [-60.0, 0.0, 1.0, 30.0, 60.0])
+def test_the_judge_of_a_saturated_class_is_exact(z):
+    """log(1 + e^-z) is some 1e-26 there: rounded beside 1, it would be off by more than the bound it judges."""
+    X, x, one = np.ones((1, 1)), np.array([[z, 0.0], [0.0, 0.0]], dtype=np.longdouble), np.ones(1)
+    softmax = Long(Problem(X, np.zeros(1), one, np.zeros(2), "softmax", False))
+    logistic = Long(Problem(X, one, one, np.zeros(1), "logistic", False))
+    np.testing.assert_allclose(softmax.objective(x), logistic.objective(x[:1]), rtol=8 * EPS_LONG)
 
 
 def problem(y, loss, alpha=1e-3, K=1):
