@@ -94,12 +94,12 @@ class Long:
                 H[:, -1, :, -1] += np.longdouble(1) / K
             step = _solve(H.reshape(K * q, K * q), gradient).reshape(x.shape)
             before, eta = self.objective(x).sum(), np.longdouble(1)
-            while self.objective(x - eta * step).sum() > before and eta > 1e-6:
+            while self.objective(x - eta * step).sum() >= before and eta > 1e-12:
                 eta /= 2
-            falls = self.objective(x - eta * step).sum() < before
-            if not falls:  # at its rounding errors, where the gradient may still fall
-                eta = np.longdouble(1)
-                if not self.gradient_square(x - step).sum() < self.gradient_square(x).sum() / 2:
+            if eta <= 1e-12:  # at its rounding errors, where the gradient may still fall
+                eta, rise = np.longdouble(1), self.objective(x - step).sum() - before
+                falls = self.gradient_square(x - step).sum() < self.gradient_square(x).sum() / 2
+                if rise > 1e-12 * before or not falls:
                     break
             x = x - eta * step
         return x
