@@ -177,8 +177,11 @@ def assert_certified(model, X, y, weight=None):
     objective, alpha = F.objective(x), P.alpha if P.loss == "squared" else P.alpha[:1]
     best = F.minimum(x)
     gap = objective - F.objective(best)  # never above the true gap
-    certified = np.atleast_1d(model.suboptimality_) * (1 + (len(x.T) + 8) * EPS)  # a sum of squares, and a quotient
-    bound = (np.sqrt(2 * alpha * certified * objective) + gradient_error(P, x)) ** 2 / (2 * alpha)
+    relative = np.atleast_1d(model.suboptimality_)
+    interpolated = 64 * EPS**2 * F.objective(0 * x) * (2 if P.loss == "squared" else 1)  # bounds up to here count as 0
+    certified = np.where(relative == 0, interpolated, relative * objective)
+    certified *= 1 + (len(x.T) + 8) * EPS  # a sum of squares, and a quotient
+    bound = (np.sqrt(2 * alpha * certified) + gradient_error(P, x)) ** 2 / (2 * alpha)
     rounding = objective_error(P, x) + objective_error(P, best)
     if model.tol is None or model.coef_.dtype == np.float32:  # b is not b*: a difference of two F in float64 is added
         rounding += objective_error(P, x) * (EPS / EPS_LONG)
