@@ -62,7 +62,7 @@ class Certificate:
         self.problem = problem
         self.alpha = problem.of_task(problem.alpha)
         self.free = self.alpha == 0
-        self.scale = problem.value_at_zero() * (2 if problem.loss == "squared" else 1)  # of targets their mean square
+        self.scale = problem.value_at_zero * (2 if problem.loss == "squared" else 1)  # of targets their mean square
         self.any_free = bool(self.free.any())
         self.null_scale = self._null_gradient_scale() if self.any_free else None
 

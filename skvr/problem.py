@@ -96,7 +96,7 @@ class FiniteSum(Parameters):
     def subset(self, rows, weight):
         """Return the finite sum over `rows`, each of them `weight` times as heavy as here; X is shared."""
         subset = copy(self)
-        for of_all_rows in ("squared_row_norms", "_row_numbers"):
+        for of_all_rows in ("squared_row_norms", "value_at_zero", "_row_numbers"):
             subset.__dict__.pop(of_all_rows, None)
         subset.rows, subset.n_samples = rows, len(rows)
         relative = self.weight[rows] * weight
@@ -259,7 +259,9 @@ class FiniteSum(Parameters):
         """
         if not theta.any():
             z[:] = 0.0
-            return self.value_at_zero(), self.loss_gradient(self.residual(z))
+            gradient = self.loss_gradient(self.residual(z, out=z))
+            z[:] = 0.0
+            return self.value_at_zero, gradient
 
         def sums(rows):
             value, gradient = np.zeros(self.n_tasks), self.zeros()
@@ -316,8 +318,9 @@ class FiniteSum(Parameters):
         """Return F of each task, shape (n_tasks,)."""
         return self.mean_loss(self.raw_prediction(theta)) + self.by_task(self.penalty(theta))
 
+    @cached_property
     def value_at_zero(self):
-        """Return F of each task at theta = 0, shape (n_tasks,); costs no pass."""
+        """F of each task at theta = 0, shape (n_tasks,); costs no pass."""
         if self.loss == "squared":
             return self.weight @ self.y.reshape(-1, self.n_outputs) ** 2 / (2 * self.n_samples)
         return np.full(1, np.log(max(2, self.n_outputs)))  # log 2, or log K, whatever the labels are

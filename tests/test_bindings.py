@@ -32,6 +32,7 @@ VALID = {  # what every method reads, and the arrays it writes to
     "standardised_norms": (STANDARD, dict(norms=PER_ROW)),
     "scaled_rows": (dict(STANDARD, root=DRAWN), dict(out=DRAWN_COLUMNS)),
     "add_gram": (dict(order=ORDER, weight=DRAWN), dict(gram=GRAM)),
+    "add_packed_gram": (dict(STANDARD, root=PER_ROW), dict(gram=GRAM)),
     "add_gradient_changes": (dict(order=ORDER, weight=DRAWN, theta=THETA, residual=ROWS), dict(out=THETA)),
     "sdca_epoch": (dict(order=ORDER, **SDCA), dict(theta=ONE_OUTPUT, residual=PER_ROW)),
     "sgd_epoch": (dict(STEPS, batch=1), dict(theta=THETA, total=THETA)),
@@ -48,6 +49,7 @@ def call(method, layout="dense", **changed):
     arguments = read | {name: a.copy() for name, a in written.items()} | changed
     if method == "rule_epoch":
         arguments.setdefault("rule", _kernels.adagrad(THETA.copy(), 1e-6))
+    layout = "int32" if method == "add_gram" else layout  # of sparse rows alone
     problem = compiled(make_problem("squared" if method == "sdca_epoch" else "squared-3"), layout)
     getattr(problem.kernels, method)(**arguments)
 

@@ -148,7 +148,7 @@ def test_scaled_rows(n_roots, layout, dtype, fit_intercept):
     assert_close(out, root[:, :, None] * standard[rows][:, None, :])
 
 
-@each(dtype=DTYPES, layout=LAYOUTS)
+@each(dtype=DTYPES, layout=["int32", "int64"])
 def test_add_gram(layout, dtype):
     P = make_problem("squared", dtype=dtype)
     rows, weight = drawn(P)
@@ -157,6 +157,25 @@ def test_add_gram(layout, dtype):
     out.values += 1
     compiled(P, layout, dtype).kernels.add_gram(rows, weight, out.values)
     assert_close(out.square(), np.tril(1 + (Z.T * weight) @ Z))
+
+
+@each(fit_intercept=BOOLS, weighted=BOOLS, dtype=DTYPES, layout=LAYOUTS)
+@pytest.mark.parametrize(("p", "n_roots"), [*((p, 1) for p in range(1, 19)), (55, 1), (127, 1), (4, 3), (63, 2)])
+def test_add_packed_gram(p, n_roots, layout, dtype, weighted, fit_intercept):
+    """Widths on all sides of a tile of 6 x 8, more rows than are scaled at a time, and a constant column."""
+    rng = np.random.default_rng(p)
+    X = (rng.standard_normal((600, p)) * (rng.random((600, p)) < 0.7) + 3).astype(dtype)
+    weight = rng.integers(0, 3, 600).astype(float) if weighted else np.ones(600)
+    P = reference.Problem(X.astype(float), np.zeros((600, 1)), weight, np.ones(1), "squared", fit_intercept)
+    mean, scale, root = rng.standard_normal(p), rng.uniform(0.5, 2, p), rng.standard_normal((600, n_roots))
+    scale[0] = np.inf
+    rows = np.flatnonzero(weight)
+    standard = np.column_stack([(P.X - mean) / scale, np.full(600, float(fit_intercept))])
+    Z = (root[:, :, None] * standard[:, None, :]).reshape(600, -1)[rows]
+    out = Triangle(Z.shape[1])
+    out.values += 1
+    compiled(P, layout, dtype).kernels.add_packed_gram(rows, root.ravel(), mean, 1 / scale, out.values)
+    assert_close(out.square(), np.tril(1 + Z.T @ Z))
 
 
 @each(fit_intercept=BOOLS, weighted=BOOLS, dtype=DTYPES, layout=LAYOUTS, loss=LOSSES)

@@ -113,6 +113,8 @@ NB_MODULE(_kernels, m) {
              "inverse_scale"_a.noconvert(), "out"_a.noconvert(), release())
         .def("add_gram", &Kernels::add_gram, "order"_a.noconvert(), "weight"_a.noconvert(), "gram"_a.noconvert(),
              release())
+        .def("add_packed_gram", &Kernels::add_packed_gram, "order"_a.noconvert(), "root"_a.noconvert(),
+             "mean"_a.noconvert(), "inverse_scale"_a.noconvert(), "gram"_a.noconvert(), release())
         .def("add_gradient_changes", &Kernels::add_gradient_changes, "order"_a.noconvert(), "weight"_a.noconvert(),
              "theta"_a.noconvert(), "residual"_a.noconvert(), "out"_a.noconvert(), release())
         .def("sdca_epoch", &Kernels::sdca_epoch, "order"_a.noconvert(), "n_samples"_a, "squared_norm"_a.noconvert(),

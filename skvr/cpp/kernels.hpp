@@ -85,6 +85,8 @@ struct Kernels {
     virtual void standardised_norms(Order, ConstVector mean, ConstVector inverse_scale, Vector norms) const = 0;
     virtual void scaled_rows(Order, ConstVector root, ConstVector mean, ConstVector inverse_scale, Vector out) const = 0;
     virtual void add_gram(Order, ConstVector weight, Vector gram) const = 0;
+    virtual void add_packed_gram(Order, ConstVector root, ConstVector mean, ConstVector inverse_scale,
+                                 Vector gram) const = 0;
     virtual void add_gradient_changes(Order, ConstVector weight, ConstVector theta, ConstVector residual,
                                       Vector out) const = 0;
     virtual void sdca_epoch(Order, double n_samples, ConstVector squared_norm, double intercept_square, Vector theta,
@@ -230,7 +232,20 @@ struct KernelsOf final : Kernels {
         check(order);
         require(weight.size() == order.size() && gram.size() == q * (q + 1) / 2,
                 "gram must be a triangle with n_features + 1 rows");
-        skvr::add_gram(data, order.data(), order.size(), weight.data(), gram.data());
+        if constexpr (Data::Rows::sparse)
+            skvr::add_gram(data, order.data(), order.size(), weight.data(), gram.data());
+        else
+            require(false, "add_gram is for sparse rows");
+    }
+    void add_packed_gram(Order order, ConstVector root, ConstVector mean, ConstVector inverse_scale,
+                         Vector gram) const override {
+        const size_t p = data.rows.n_features, n_roots = n ? root.size() / n : 1, q = n_roots * (p + 1);
+        check(order);
+        require(root.size() == n * n_roots, "root must have as many entries for every row");
+        require(mean.size() == p && inverse_scale.size() == p, "mean and inverse_scale must have n_features entries");
+        require(gram.size() == q * (q + 1) / 2, "gram must be a triangle of n_features + 1 rows a root");
+        skvr::add_packed_gram(data, order.data(), order.size(), root.data(), n_roots, mean.data(), inverse_scale.data(),
+                              gram.data());
     }
     void add_gradient_changes(Order order, ConstVector weight, ConstVector theta, ConstVector residual,
                               Vector out) const override {

@@ -88,26 +88,14 @@ struct DenseRows {
     // out = 0 again, after `add` of these rows
     void clear(const int64_t*, size_t, size_t K, double* out) const { std::fill_n(out, n_features * K, 0.0); }
 
-    // How many rows a pass in the order of memory adds at a time. Short ones are one stream, which several would break.
-    size_t added_in_a_pass() const { return n_features * sizeof(T) < 8192 ? 1 : abreast; }
+    // How many rows a pass in the order of memory adds at a time: several, so that what they are added to is read and
+    // written once for all. But longer rows are one stream to the hardware, which several would break, up to 8 KB.
+    size_t added_in_a_pass() const { return is_short() || n_features * sizeof(T) >= 8192 ? abreast : 1; }
 
     // out = a (x_i - mean) inverse_scale
     void standardise(size_t i, double a, const double* mean, const double* inverse_scale, double* out) const {
         const T* x = row(i);
         for_each(n_features, [=](size_t j) { out[j] = a * ((double(x[j]) - mean[j]) * inverse_scale[j]); });
-    }
-
-    // gram += h (x_i, 1) (x_i, 1)'
-    void add_outer_product(size_t i, double h, Triangle gram) const {
-        const T* x = row(i);
-        const size_t p = n_features, half = gram.half();
-        for (size_t j = 0; j < half; ++j) {
-            add_multiple(h * double(x[j]), x + j, gram.column(j) + j, p - j);
-            gram.column(j)[p] += h * double(x[j]);
-        }
-        for (size_t j = half; j < p; ++j) add_multiple(h * double(x[j]), x + half, gram.row(j), j - half + 1);
-        add_multiple(h, x + half, gram.row(p), p - half);
-        gram.row(p)[p - half] += h;
     }
 
     // ||(x_i - mean) inverse_scale||^2
@@ -193,6 +181,7 @@ struct CsrRows {
         for_each_nonzero(i, [&](size_t j, double x) { out[j] = a * ((x - mean[j]) * inverse_scale[j]); });
     }
 
+    // gram += h (x_i, 1) (x_i, 1)'
     void add_outer_product(size_t i, double h, Triangle gram) const {
         const size_t end = size_t(indptr[i + 1]), p = n_features, half = gram.half();
         size_t t = size_t(indptr[i]);

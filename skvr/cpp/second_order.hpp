@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "finite_sum.hpp"
+#include "products.hpp"
 
 namespace skvr {
 
@@ -42,11 +43,36 @@ SKVR_ROW_CLONES void standardised_norms(const Data& data, const int64_t* order, 
         norms[size_t(order[s])] = data.rows.standardised_norm(size_t(order[s]), mean, inverse_scale, of_zeros);
 }
 
-// gram += sum_s weight_s (x_i, 1) (x_i, 1)', i = order[s]
+// gram += sum_s weight_s (x_i, 1) (x_i, 1)', i = order[s], of sparse rows
 template <class Data>
 SKVR_ROW_CLONES void add_gram(const Data& data, const int64_t* order, size_t n, const double* weight, double* gram) {
     const Triangle out{gram, data.rows.n_features + 1};
     for (size_t s = 0; s < n; ++s) data.rows.add_outer_product(size_t(order[s]), weight[s], out);
+}
+
+// gram += sum_i z_i z_i', z_i = root_ik (x~_i, [intercept]) for k < n_roots side by side and x~ = (x - mean) / scale, over the
+// rows i = order[s]. Some z_i at a time stay in the nearest cache until they are multiplied.
+template <class Data>
+SKVR_ROW_CLONES void add_packed_gram(const Data& data, const int64_t* order, size_t n, const double* root, size_t n_roots,
+                                     const double* mean, const double* inverse_scale, double* gram) {
+    const size_t p = data.rows.n_features, q = n_roots * (p + 1), stride = padded_columns(q);
+    const size_t height = std::max<size_t>(64, 4096 / stride);
+    std::vector<double> storage((height + padded_rows(q)) * stride + cache_line - 1);
+    double *const rows = at_cache_line(storage.data()), *const sums = rows + height * stride;
+    for (size_t first = 0; first < n; first += height) {
+        const size_t m = std::min(height, n - first);
+        for (size_t s = 0; s < m; ++s)
+            for (size_t k = 0; k < n_roots; ++k) {
+                const size_t i = size_t(order[first + s]);
+                double* z = rows + s * stride + k * (p + 1);
+                data.rows.standardise(i, root[i * n_roots + k], mean, inverse_scale, z);
+                z[p] = data.fit_intercept ? root[i * n_roots + k] : 0.0;
+            }
+        add_products(rows, m, q, stride, sums);
+    }
+    const Triangle out{gram, q};
+    for (size_t i = 0; i < q; ++i)
+        for (size_t j = 0; j <= i; ++j) out.at(i, j) += sums[i * stride + j];
 }
 
 // out += sum_s weight_s (r_i(theta) - r_i) x_i', i = order[s]: the change of a batch's gradient since the snapshot whose

@@ -16,6 +16,8 @@ struct Triangle {
     double* column(size_t j) const { return values + j * height() + (n % 2 ? 0 : 1); }
     // Entry (i, j) for half() <= j <= i is row(i)[j - half()].
     double* row(size_t i) const { return values + (i - half() + n % 2) * height(); }
+
+    double& at(size_t i, size_t j) const { return j < half() ? column(j)[i] : row(i)[j - half()]; }
 };
 
 }  // namespace skvr

@@ -117,12 +117,20 @@ inline double dot(const T* x, const double* w, size_t n, const T* ahead = nullpt
     return sum_of<asked>(n, [=](size_t j) { return double(x[j]) * w[j]; }, ahead);
 }
 
+constexpr size_t cache_line = 64 / sizeof(double);
+
+// The first place in `storage`, of cache_line - 1 numbers too many, where a cache line begins.
+inline double* at_cache_line(double* storage) {
+    const size_t past = reinterpret_cast<std::uintptr_t>(storage) / sizeof(double) % cache_line;
+    return storage + (cache_line - past) % cache_line;
+}
+
 // An array of n numbers (null: none) for a loop over dense rows, which reads or writes it at every row: a copy that begins
 // at a cache line. NumPy's arrays begin at any sixteenth byte, and most vectors of AVX-512 are then read from two lines.
 // Larger arrays stay as they are: they come from farther away, and a slice of rows is too few of them to pay for a copy.
 template <class Number>
 class AtCacheLine {
-    static constexpr size_t line = 64 / sizeof(double), largest = size_t(1) << 14;
+    static constexpr size_t largest = size_t(1) << 14;
     Number* given;
     size_t n;
     std::unique_ptr<double[]> storage;
@@ -132,9 +140,8 @@ public:
 
     AtCacheLine(Number* given, size_t n, bool copies) : given(given), n(n), data(given) {
         if (!given || !copies || n > largest) return;
-        storage.reset(new double[n + line - 1]);
-        const size_t past = reinterpret_cast<std::uintptr_t>(storage.get()) / sizeof(double) % line;
-        data = std::copy_n(given, n, storage.get() + (line - past) % line) - n;
+        storage.reset(new double[n + cache_line - 1]);
+        data = std::copy_n(given, n, at_cache_line(storage.get())) - n;
     }
     void put_back() const {
         if (storage) std::copy_n(data, n, given);

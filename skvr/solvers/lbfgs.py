@@ -156,7 +156,7 @@ class LBFGS(Solver):
                 samples = []
             for sample in samples:
                 descent = Descent(self, sample, columns, theta, preconditioner, rng)
-                at_zero = sample.value_at_zero()
+                at_zero = sample.value_at_zero
                 preconditioner = None  # the descent's alone, which drops it before it forms the next
                 descent.run(STATISTICAL * len(theta) / sample.n_samples * at_zero.sum())
                 preconditioner = descent.preconditioner
@@ -168,7 +168,7 @@ class LBFGS(Solver):
             problem = RowSpan(problem, columns)
             columns, theta = problem.columns, problem.zeros()
         descent = state.descent = Descent(self, problem, columns, theta, preconditioner, rng, wait)
-        if theta.any() and not np.all(descent.value <= problem.value_at_zero()):  # the samples led astray
+        if theta.any() and not np.all(descent.value <= problem.value_at_zero):  # the samples led astray
             descent = state.descent = Descent(self, problem, columns, problem.zeros(), None, rng, wait)
             cost += cost_of_pass(problem)
         state.resolved = IN_SPAN * problem.dot_by_task(descent.gradient, descent.gradient)
