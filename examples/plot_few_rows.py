@@ -38,8 +38,8 @@ models = {
     "LBFGS(), as auto": LogisticRegression(tol=None, max_iter=40),
 }
 display = ConvergenceDisplay.from_estimators(models, X, y)
-display.ax_.set(xlim=(0, 200), ylim=(1e-14, 3))
-display.ax_.legend(loc="center right")
+display.ax_.set(xlim=(0, 200), ylim=(1e-14, 1e6))
+display.ax_.legend(loc="upper right")
 display.ax_.grid(alpha=0.3)
 plt.show()
 
