@@ -259,7 +259,7 @@ class FiniteSum(Parameters):
         """
         if not theta.any():
             z[:] = 0.0
-            gradient = self.loss_gradient(self.residual(z, out=z))
+            gradient = self.loss_gradient(self.residual(z, out=z))  # in place: no second array of n numbers
             z[:] = 0.0
             return self.value_at_zero, gradient
 

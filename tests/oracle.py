@@ -14,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from skvr import LogisticRegression, RidgeClassifier
 
 EPS_32, EPS, EPS_LONG = np.finfo(np.float32).eps, np.finfo(np.float64).eps, np.finfo(np.longdouble).eps
+ROUNDING = 1e-12  # of F, by which it may rise and its gradient still fall
 CURVATURE = {"logistic": 1 / 4, "softmax": 1 / 2, "squared": 1.0}
 
 
@@ -68,11 +69,12 @@ class Long:
         largest = np.eye(z.shape[1], dtype=bool)[z.argmax(axis=1)]
         z = z - z.max(axis=1, keepdims=True)
         e = np.exp(z)
-        others = np.where(largest, 0, e).sum(axis=1)  # log(1 + others) would round to 1, which may be 1000 F
-        q = e / (1 + others[:, None])
-        value = np.log1p(others) - (z * self.own).sum(axis=1)
-        h = q[:, :, None] * np.eye(z.shape[1]) - q[:, :, None] * q[:, None, :]
-        return (self.share @ value)[None], share * (q - self.own), share[:, :, None] * h
+        others = np.where(largest, 0, e).sum(axis=1, keepdims=True)  # they would lose their digits in 1 + others
+        q = e / (1 + others)
+        rest = np.where(largest, others, 1 + others - e) / (1 + others)  # 1 - q
+        value = np.log1p(others[:, 0]) - (z * self.own).sum(axis=1)
+        h = q[:, :, None] * np.where(np.eye(z.shape[1]), rest[:, :, None], -q[:, None, :])
+        return (self.share @ value)[None], share * np.where(self.own, -rest, q), share[:, :, None] * h
 
     def objective(self, x):
         """Return F of each task."""
@@ -80,7 +82,7 @@ class Long:
         return self.terms(x)[0] + (penalty if self.loss == "squared" else penalty.sum(keepdims=True))
 
     def newton(self, x, steps=100):
-        """Return the parameters after damped Newton steps from `x` on F of all tasks; F rises by rounding at most."""
+        """Return the parameters after damped Newton steps from `x` on F of all tasks; F rises by ROUNDING at most."""
         K, q = x.shape
         for _ in range(steps):
             _, r, h = self.terms(x)
@@ -94,12 +96,12 @@ class Long:
                 H[:, -1, :, -1] += np.longdouble(1) / K
             step = _solve(H.reshape(K * q, K * q), gradient).reshape(x.shape)
             before, eta = self.objective(x).sum(), np.longdouble(1)
-            while self.objective(x - eta * step).sum() >= before and eta > 1e-12:
+            while not self.objective(x - eta * step).sum() < before and eta > 1e-12:
                 eta /= 2
             if eta <= 1e-12:  # at its rounding errors, where the gradient may still fall
                 eta, rise = np.longdouble(1), self.objective(x - step).sum() - before
                 falls = self.gradient_square(x - step).sum() < self.gradient_square(x).sum() / 2
-                if rise > 1e-12 * before or not falls:
+                if rise > ROUNDING * before or not falls:
                     break
             x = x - eta * step
         return x

@@ -93,6 +93,9 @@ def test_numbers_that_do_not_fit_are_refused():
     for method in ("sag_epoch", "saga_epoch"):
         with pytest.raises(ValueError, match="n_seen"):
             call(method, n_seen=N_ROWS + 1)
+    dense, gram = compiled(make_problem("squared"), "dense"), GRAM.copy()
+    with pytest.raises(ValueError, match="for sparse rows"):
+        dense.kernels.add_gram(ORDER, DRAWN, gram)
     for wrong in (dict(centre=None), dict(initial_residual=None)):
         with pytest.raises(ValueError, match="go together"):
             call("sag_epoch", **wrong)

@@ -148,6 +148,6 @@ def sizes_of(name, n, p, K, drawn):
         **{key: [p] for key in ["mean", "inverse_scale", "stored", "first", "second"]},
         **{key: [K, 1] for key in ["shift", "value"]},
         **{"weight": [n, drawn], "centre": [flat, p], "gradient": [flat, K], "r": [n * K, drawn * K]},
-        **{"out": [flat, drawn * (p + 1)], "hessian": [K * K, 1], "root": [drawn]},
-        "gram": [(p + 1) * (p + 2) // 2, (p + 1) ** 2],
+        **{"out": [flat, drawn * (p + 1)], "hessian": [K * K, 1], "root": [drawn, n, 2 * n]},
+        "gram": [(p + 1) * (p + 2) // 2, (p + 1) ** 2, (p + 1) * (2 * p + 3)],
     }[name]

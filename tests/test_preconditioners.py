@@ -15,6 +15,7 @@ from problems import (
     EPS,
     LAYOUTS,
     LOSSES,
+    N_FEATURES,
     assert_close,
     compiled,
     each,
@@ -25,8 +26,17 @@ from problems import (
 from reference import Problem, join
 
 from skvr.problem import FiniteSum
+from skvr.solvers import hessian as hessian_module
 from skvr.solvers import lapack, woodbury
-from skvr.solvers.hessian import Columns, Factor, _scattered_gram, class_covariance, hessian, packed_gram
+from skvr.solvers.hessian import (
+    KERNEL_COLUMNS,
+    Columns,
+    Factor,
+    _scattered_gram,
+    class_covariance,
+    hessian,
+    packed_gram,
+)
 from skvr.solvers.preconditioner import Hessian, Kronecker, Nystrom, class_eigenvalues, form
 from skvr.solvers.triangle import SMALL, Triangle, sum_of_products
 from skvr.solvers.woodbury import RowFactor
@@ -96,6 +106,14 @@ def test_sum_of_products(n):
     assert_close(sum_of_products(n, blocks, 0.5).square(), np.tril(0.5 * sum(Z.T @ Z for Z in blocks)))
 
 
+@pytest.fixture(params=[KERNEL_COLUMNS, 0], ids=["kernel", "BLAS"])
+def products(request, monkeypatch):
+    """Gram matrices by the kernel, some rows a call, and by BLAS."""
+    monkeypatch.setattr(hessian_module, "KERNEL_COLUMNS", request.param)
+    monkeypatch.setattr(hessian_module, "PRODUCTS", 5 * (3 * (N_FEATURES + 1)) ** 2)
+
+
+@pytest.mark.usefixtures("products")
 @each(offset=[0.0, 1.0, 1e6], fit_intercept=BOOLS, layout=["dense", "int32"], loss=LOSSES)
 def test_hessian_in_scaled_columns(loss, layout, fit_intercept, offset):
     """The explicit formula, in columns far from zero, one of them constant."""
@@ -110,6 +128,7 @@ def test_hessian_in_scaled_columns(loss, layout, fit_intercept, offset):
     assert_close(H.square(), np.tril(expected))
 
 
+@pytest.mark.usefixtures("products")
 @each(fit_intercept=BOOLS, layout=["int32", "int64"])
 def test_sparse_rows_give_the_gram_matrix_of_dense_ones(layout, fit_intercept):
     P = make_problem("logistic", fit_intercept=fit_intercept)

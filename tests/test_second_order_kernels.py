@@ -161,17 +161,17 @@ def test_add_gram(layout, dtype):
 
 @each(fit_intercept=BOOLS, weighted=BOOLS, dtype=DTYPES, layout=LAYOUTS)
 @pytest.mark.parametrize(("p", "n_roots"), [*((p, 1) for p in range(1, 19)), (55, 1), (127, 1), (4, 3), (63, 2)])
-def test_add_packed_gram(p, n_roots, layout, dtype, weighted, fit_intercept):
-    """Widths on all sides of a tile of 6 x 8, more rows than are scaled at a time, and a constant column."""
-    rng = np.random.default_rng(p)
-    X = (rng.standard_normal((600, p)) * (rng.random((600, p)) < 0.7) + 3).astype(dtype)
-    weight = rng.integers(0, 3, 600).astype(float) if weighted else np.ones(600)
-    P = reference.Problem(X.astype(float), np.zeros((600, 1)), weight, np.ones(1), "squared", fit_intercept)
-    mean, scale, root = rng.standard_normal(p), rng.uniform(0.5, 2, p), rng.standard_normal((600, n_roots))
+def test_packed_gram_of_any_width(p, n_roots, layout, dtype, weighted, fit_intercept):
+    """On all sides of a tile of 6 x 8, of more rows than are scaled at a time, with a column that is left out."""
+    rng, n = np.random.default_rng(p), 600
+    X = (rng.standard_normal((n, p)) * (rng.random((n, p)) < 0.7) + 3).astype(dtype)
+    weight = rng.integers(0, 3, n).astype(float) if weighted else np.ones(n)
+    P = reference.Problem(X.astype(float), np.zeros((n, 1)), weight, np.ones(1), "squared", fit_intercept)
+    mean, scale, root = rng.standard_normal(p), rng.uniform(0.5, 2, p), rng.standard_normal((n, n_roots))
     scale[0] = np.inf
     rows = np.flatnonzero(weight)
-    standard = np.column_stack([(P.X - mean) / scale, np.full(600, float(fit_intercept))])
-    Z = (root[:, :, None] * standard[:, None, :]).reshape(600, -1)[rows]
+    standard = np.column_stack([(P.X - mean) / scale, np.full(n, float(fit_intercept))])
+    Z = (root[:, :, None] * standard[:, None, :]).reshape(n, -1)[rows]
     out = Triangle(Z.shape[1])
     out.values += 1
     compiled(P, layout, dtype).kernels.add_packed_gram(rows, root.ravel(), mean, 1 / scale, out.values)

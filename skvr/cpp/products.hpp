@@ -1,4 +1,5 @@
-// The products of the columns of a few rows with each other, where BLAS, which is made for many columns, takes longer.
+// The products of the columns of a few rows with each other, where BLAS, which is made for many columns, takes longer. A unit
+// of its own, since those that hold CSR rows make no clones.
 #pragma once
 
 #include <cstddef>
@@ -7,10 +8,10 @@ namespace skvr {
 
 using std::size_t;
 
-// Of a sum's matrix a tile is held in registers: 6 x 8 numbers are six registers of AVX-512 and twelve of AVX2's sixteen.
+// A tile of the sums is held in registers: 6 x 8 numbers are six of AVX-512 and twelve of AVX2's sixteen.
 constexpr size_t tile_height = 6, tile_width = 8;
 
-// What tiles over q rows and columns may reach.
+// Rows and columns that the tiles of q x q sums touch.
 constexpr size_t padded_rows(size_t q) { return q + tile_height - 1; }
 constexpr size_t padded_columns(size_t q) { return (padded_rows(q) + tile_width - 1) / tile_width * tile_width; }
 

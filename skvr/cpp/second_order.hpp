@@ -1,5 +1,5 @@
-// What the preconditioned methods of `auto` need beyond gradients: rows prepared for a Gram matrix, Gram matrices of
-// sparse rows, gradient changes of weighted batches, and dual coordinate ascent.
+// What the preconditioned methods of `auto` need beyond gradients: rows prepared for a Gram matrix, Gram matrices of few
+// columns and of sparse rows, gradient changes of weighted batches, and dual coordinate ascent.
 #pragma once
 
 #include <algorithm>
@@ -10,18 +10,25 @@
 
 namespace skvr {
 
-// out_s = (root_sk (x_i - mean) / scale, root_sk [intercept]) for k < n_roots side by side, i = order[s], so that
-// out' out is the Hessian's part in centred and scaled columns.
+// out = (root_k (x_i - mean) / scale, root_k [intercept]) for k < n_roots side by side
+template <class Data>
+inline void scaled_row(const Data& data, size_t i, const double* root, size_t n_roots, const double* mean,
+                       const double* inverse_scale, double* out) {
+    const size_t p = data.rows.n_features;
+    for (size_t k = 0; k < n_roots; ++k, out += p + 1) {
+        data.rows.standardise(i, root[k], mean, inverse_scale, out);
+        out[p] = data.fit_intercept ? root[k] : 0.0;
+    }
+}
+
+// The rows z_s of `out` are the scaled rows i = order[s] with root_s, so that out' out is the Hessian's part in centred and
+// scaled columns.
 template <class Data>
 SKVR_ROW_CLONES void scaled_rows(const Data& data, const int64_t* order, size_t n, const double* root, size_t n_roots,
                                  const double* mean, const double* inverse_scale, double* out) {
-    const size_t p = data.rows.n_features;
+    const size_t q = n_roots * (data.rows.n_features + 1);
     for (size_t s = 0; s < n; ++s)
-        for (size_t k = 0; k < n_roots; ++k, out += p + 1) {
-            const double a = root[s * n_roots + k];
-            data.rows.standardise(size_t(order[s]), a, mean, inverse_scale, out);
-            out[p] = data.fit_intercept ? a : 0.0;
-        }
+        scaled_row(data, size_t(order[s]), root + s * n_roots, n_roots, mean, inverse_scale, out + s * q);
 }
 
 // Sums over the rows of weight [x_j stored], weight (x_j - centre_j) and weight (x_j - centre_j)^2, the last two over the
@@ -50,25 +57,22 @@ SKVR_ROW_CLONES void add_gram(const Data& data, const int64_t* order, size_t n, 
     for (size_t s = 0; s < n; ++s) data.rows.add_outer_product(size_t(order[s]), weight[s], out);
 }
 
-// gram += sum_i z_i z_i', z_i = root_ik (x~_i, [intercept]) for k < n_roots side by side and x~ = (x - mean) / scale, over the
-// rows i = order[s]. Some z_i at a time stay in the nearest cache until they are multiplied.
+// gram += sum_i z_i z_i', z_i the scaled row i = order[s] with root_i, of few columns. Of the z_i some, up to 32 KB of them
+// but at least 64, are made at a time, and still in the cache when they are multiplied.
 template <class Data>
 SKVR_ROW_CLONES void add_packed_gram(const Data& data, const int64_t* order, size_t n, const double* root, size_t n_roots,
                                      const double* mean, const double* inverse_scale, double* gram) {
-    const size_t p = data.rows.n_features, q = n_roots * (p + 1), stride = padded_columns(q);
+    const size_t q = n_roots * (data.rows.n_features + 1), stride = padded_columns(q);
     const size_t height = std::max<size_t>(64, 4096 / stride);
     std::vector<double> storage((height + padded_rows(q)) * stride + cache_line - 1);
-    double *const rows = at_cache_line(storage.data()), *const sums = rows + height * stride;
+    double *const z = at_cache_line(storage.data()), *const sums = z + height * stride;
     for (size_t first = 0; first < n; first += height) {
         const size_t m = std::min(height, n - first);
-        for (size_t s = 0; s < m; ++s)
-            for (size_t k = 0; k < n_roots; ++k) {
-                const size_t i = size_t(order[first + s]);
-                double* z = rows + s * stride + k * (p + 1);
-                data.rows.standardise(i, root[i * n_roots + k], mean, inverse_scale, z);
-                z[p] = data.fit_intercept ? root[i * n_roots + k] : 0.0;
-            }
-        add_products(rows, m, q, stride, sums);
+        for (size_t s = 0; s < m; ++s) {
+            const size_t i = size_t(order[first + s]);
+            scaled_row(data, i, root + i * n_roots, n_roots, mean, inverse_scale, z + s * stride);
+        }
+        add_products(z, m, q, stride, sums);
     }
     const Triangle out{gram, q};
     for (size_t i = 0; i < q; ++i)

@@ -16,16 +16,17 @@ from skvr.smoothness import CURVATURE, refuse_overflow
 from skvr.solvers.triangle import RANK_TOLERANCE, Triangle, sum_of_products
 from skvr.solvers.woodbury import CentredRows, has_fewer_rows, is_cheap_by_rows
 
-# Costs in values of X read by a pass. Over dense rows: a multiply-add of BLAS, and a value scaled for it. Over sparse
-# ones: how many values of dense rows cost as much, and a multiply-add of scattered values. And what the loss of a row
-# costs an output beside its values.
+# Costs in values of X read by a pass: a multiply-add of BLAS, a value scaled for it, one of scattered values, and what
+# the loss of a row costs an output beside its values. A pass takes a value of sparse rows as long as SPARSE of dense ones:
+# beside it rows that are filled for BLAS cost so much less.
 BLAS = 1 / 8
 PACKED = 3
-STORED = 4
 SCATTERED = 0.7
 LOSS = 8
-# Columns up to which the kernel forms a Gram matrix in less time than BLAS; the products of one call, some 5 ms.
-KERNEL_COLUMNS, PRODUCTS = 128, 2**26
+SPARSE = 4
+# Columns up to which a kernel forms a Gram matrix in less time than BLAS; the products of one call, some 1 to 10 ms;
+# and columns up to which a row takes as long as with so many.
+KERNEL_COLUMNS, PRODUCTS, NARROW = 128, 2**26, 16
 SCATTERED_VALUES = 2**24  # products of one kernel call: some 10 ms, between which Python sees Ctrl-C
 # Values of a block of scaled rows, 0.5 MB, which stays in the cache between its making and the product; and its fewest
 # rows, since every product reads and writes the whole matrix.
@@ -133,11 +134,12 @@ def gram(problem, columns, weight):
 
 def packed_gram(problem, columns, root):
     """Return the `Triangle` of Z'Z / n, the rows of Z being root_ik (x~_i, 1) for all k side by side."""
-    size, standard = root.shape[1] * (problem.n_features + 1), (columns.mean, 1 / columns.data_scale)
+    size = root.shape[1] * (problem.n_features + 1)
+    mean, inverse_scale = columns.mean, 1 / columns.data_scale
     if size <= KERNEL_COLUMNS:
-        out = Triangle(size)
-        for rows in problem.row_slices(PRODUCTS // size**2):
-            problem.kernels.add_packed_gram(rows, root.ravel(), *standard, out.values)
+        out, flat = Triangle(size), root.ravel()
+        for rows in problem.row_slices(PRODUCTS // max(size, NARROW) ** 2):
+            problem.kernels.add_packed_gram(rows, flat, mean, inverse_scale, out.values)
         out.values /= problem.n_samples
         return out
     height = max(PACKED_ROWS, PACKED_VALUES // size)
@@ -145,7 +147,7 @@ def packed_gram(problem, columns, root):
 
     def scaled_rows(rows):
         Z = block[: len(rows)]
-        problem.kernels.scaled_rows(rows, root[rows].ravel(), *standard, Z.ravel())
+        problem.kernels.scaled_rows(rows, root[rows].ravel(), mean, inverse_scale, Z.ravel())
         return Z
 
     blocks = map(scaled_rows, problem.row_slices(height))
@@ -363,7 +365,7 @@ def _cost_of_gram_of_columns(problem, share=1.0):
 def _cost_of_packing(problem, blocks):
     size = blocks * (problem.n_features + 1)
     cost = problem.n_samples * (size**2 / 2 * BLAS + PACKED * size)
-    return cost / STORED if problem.is_sparse else cost
+    return cost / SPARSE if problem.is_sparse else cost
 
 
 def _cost_of_scattering(problem):
