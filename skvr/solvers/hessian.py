@@ -17,8 +17,8 @@ from skvr.solvers.triangle import RANK_TOLERANCE, Triangle, sum_of_products
 from skvr.solvers.woodbury import CentredRows, has_fewer_rows, is_cheap_by_rows
 
 # Costs in values of X read by a pass: a multiply-add of BLAS, a value scaled for it, one of scattered values, and what
-# the loss of a row costs an output beside its values. A pass takes a value of sparse rows as long as SPARSE of dense ones:
-# beside it rows that are filled for BLAS cost so much less.
+# the loss of a row costs an output beside its values. A pass takes a value of sparse rows as long as SPARSE of dense
+# ones: beside it rows that are filled for BLAS cost so much less.
 BLAS = 1 / 8
 PACKED = 3
 SCATTERED = 0.7
